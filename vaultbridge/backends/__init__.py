@@ -1,0 +1,1 @@
+"""FOREIGN: one file for each library, imported lazily by wiring."""

@@ -1,0 +1,1 @@
+"""SUPPLY: which models exist, where their files are, how to fetch them."""

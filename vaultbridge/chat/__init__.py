@@ -1,0 +1,1 @@
+"""GROUND: a conversation to a grounded, cited answer."""

@@ -1,0 +1,1 @@
+"""WORDS: the types that every room speaks in; standard library and numpy, no I/O."""

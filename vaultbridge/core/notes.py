@@ -1,0 +1,157 @@
+"""What a vault is made of: paths, notes, chunks, and what changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NewType
+
+NotePath = NewType("NotePath", str)
+"""A note's place in its vault: relative, POSIX separators, as the file system spells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a note's text: characters ``[start, end)`` are the truth, lines (1-based, both ends
+    inclusive) are for people."""
+
+    start: int
+    end: int
+    start_line: int
+    end_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What a look at a file's directory entry tells; ``size`` in bytes."""
+
+    path: NotePath
+    mtime_ns: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as it was when it was read: its stat and the sha256 of its bytes (hexadecimal)."""
+
+    path: NotePath
+    mtime_ns: int
+    size: int
+    sha256: str
+
+    @property
+    def stat(self) -> FileStat:
+        """The cheap half, comparable with a fresh look at the disk."""
+        return FileStat(self.path, self.mtime_ns, self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A Markdown heading: level 1 to 6, its text as Obsidian links to it, where its line stands."""
+
+    level: int
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link out of a note, as written: ``[[target#fragment|alias]]``, ``![[embed]]`` or ``[alias](target)``.
+
+    ``fragment`` is a heading, or a block id with its ``^``; empty if there is none.
+    """
+
+    target: str
+    fragment: str
+    alias: str
+    embed: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A parsed note. ``text`` is the whole file, decoded; every span counts its characters."""
+
+    path: NotePath
+    title: str
+    text: str
+    frontmatter: Mapping[str, Any]
+    headings: tuple[Heading, ...]
+    links: tuple[Link, ...]
+    tags: tuple[str, ...]
+    aliases: tuple[str, ...]
+    blocks: tuple[str, ...]
+    state: FileState
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A note's n-th piece. ``text`` is the note's text at ``span``, to the letter; ``context`` (title, heading
+    path, a table's header) is what is embedded in front of it."""
+
+    note: NotePath
+    ordinal: int
+    span: Span
+    text: str
+    heading: tuple[str, ...]
+    context: str
+
+    @property
+    def key(self) -> str:
+        """The row key: unique, since the ordinal after the last ``#`` is a number."""
+        return f"{self.note}#{self.ordinal}"
+
+    @property
+    def embedded(self) -> str:
+        """The text that the embedder sees."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+    @property
+    def digest(self) -> str:
+        """The key of this chunk's vector: 128 bits of sha256 over what is embedded (hexadecimal)."""
+        return hashlib.sha256(self.embedded.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between the disk and the store.
+
+    ``touched``: same content under a new mtime, nothing to parse. ``moved``: same content, was at ``origin``.
+    ``state`` is the file as hashed now; None for ``removed``.
+    """
+
+    kind: Literal["added", "modified", "moved", "touched", "removed"]
+    path: NotePath
+    state: FileState | None = None
+    origin: NotePath | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedNote:
+    """What the store keeps of a note beside its chunks: the receipt that this state is indexed.
+
+    ``reason`` is empty for a note that is indexed whole; otherwise why it is not, and its chunks are the last good
+    ones. ``attempts`` counts failed readings of this very state. ``indexed_at`` in seconds since 1970.
+    """
+
+    state: FileState
+    title: str
+    tags: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    headings: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    chunks: int = 0
+    indexed_at: float = 0.0
+    reason: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoteUpdate:
+    """What to write for one note. ``chunks`` None leaves the rows as they are (touched, or unreadable: the last good
+    ones stay). ``origin`` is the path whose rows go in the same commit, for a move."""
+
+    note: IndexedNote
+    chunks: tuple[Chunk, ...] | None
+    origin: NotePath | None = None

@@ -1,0 +1,183 @@
+"""Every Protocol through which sibling rooms meet; real objects are joined in ``wiring``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from vaultbridge.core.dialogue import Event, GeneratorInfo, GroundedPrompt, Prompt, Sampling
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
+from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Scope, Scored, StoreCounts, Vector
+
+# --- models, as their libraries give them: blocking, in a child process -------------------------------------------
+
+
+class Embedder(Protocol):
+    """Texts to vectors, a batch at a time, blocking."""
+
+    @property
+    def info(self) -> EmbedderInfo:
+        """What this embedder is."""
+
+    def embed(self, texts: Sequence[str], lane: Lane) -> list[Embedding]:
+        """Embed ``texts``, one result each in their order; longer ones are cut at ``info.max_tokens``.
+
+        Raises EmbedFailed. No text is an error, the empty one included.
+        """
+
+
+class Reranker(Protocol):
+    """How well passages answer a question, a batch at a time, blocking."""
+
+    def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        """Score each passage between 0 and 1. Raises EmbedFailed."""
+
+
+class TokenSampler(Protocol):
+    """A sampler chain with the state of one sequence (penalties, random numbers)."""
+
+    def sample(self) -> int:
+        """Choose and accept the next token from the logits of the last decoded one."""
+
+    def close(self) -> None:
+        """Free the chain."""
+
+
+class Decoder(Protocol):
+    """A language model and its KV cache of one sequence, blocking; positions count from 0."""
+
+    @property
+    def info(self) -> GeneratorInfo:
+        """What this model is."""
+
+    @property
+    def batch_size(self) -> int:
+        """The most tokens that one ``decode`` takes."""
+
+    def render(self, prompt: Prompt) -> tuple[list[int], tuple[str, ...]]:
+        """A prompt's tokens, and the texts that end its answer beside the end-of-turn tokens."""
+
+    def tokenize(self, text: str) -> list[int]:
+        """Plain text's tokens: nothing added in front, nothing in it is special."""
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes that a token stands for; a code point may span several tokens."""
+
+    def is_end(self, token: int) -> bool:
+        """Whether a token ends generation."""
+
+    def decode(self, tokens: Sequence[int], position: int) -> None:
+        """Append at most ``batch_size`` tokens to the cache at ``position``; the last one's logits are kept.
+
+        Raises DecodeFailed.
+        """
+
+    def truncate(self, position: int) -> bool:
+        """Forget the cache from ``position`` on; False if the model refuses and the cache is now empty."""
+
+    def sampler(self, sampling: Sampling) -> TokenSampler:
+        """A fresh sampler chain."""
+
+    def close(self) -> None:
+        """Free the model."""
+
+
+# --- what the engine gives others: asynchronous, from any number of callers ---------------------------------------
+
+
+class EmbeddingService(Protocol):
+    """The embedder as a service: batches what arrives together, questions ahead of indexing."""
+
+    async def info(self) -> EmbedderInfo:
+        """What the embedder is, once it is loaded. Raises NotReady or ConfigError if it cannot be."""
+
+    async def embed(self, texts: Sequence[str], lane: Lane) -> list[Embedding]:
+        """Embed ``texts``. Raises EmbedFailed or WorkerLost."""
+
+
+class Generator(Protocol):
+    """A language model as a service."""
+
+    @property
+    def name(self) -> str:
+        """The model's id, known before it is loaded."""
+
+    def admit(self) -> AbstractContextManager[None]:
+        """A place in the queue, held until the context ends. Raises Overloaded."""
+
+    def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncIterator[Event]:
+        """Started, Pieces, Finished; or Failed as the last event. Closing the iterator cancels within a step."""
+
+    async def count(self, text: str) -> int:
+        """How many tokens a text is to this model."""
+
+
+# --- the index ----------------------------------------------------------------------------------------------------
+
+
+class ChunkStore(Protocol):
+    """The rows of the index. One process writes it; every call is safe to repeat after a crash."""
+
+    async def notes(self) -> list[IndexedNote]:
+        """Every note's receipt, sorted by path (code points)."""
+
+    async def note(self, path: NotePath) -> IndexedNote | None:
+        """One note's receipt."""
+
+    async def chunks(self, path: NotePath) -> list[Chunk]:
+        """One note's chunks in their order."""
+
+    async def replace(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath] = ()) -> None:
+        """Write a batch of notes, chunks in one commit and receipts after it. Raises DiskFull."""
+
+    async def keyword(self, text: str, scope: Scope, limit: int) -> list[Scored]:
+        """The chunks that share words with ``text``, by BM25, best first."""
+
+    async def dense(self, vector: Vector, scope: Scope, limit: int) -> list[Scored]:
+        """The chunks nearest to ``vector`` by cosine, exactly, best first; those without a vector are not seen."""
+
+    async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """The stored vectors among ``digests``."""
+
+    async def unembedded(self, limit: int) -> list[Chunk]:
+        """Chunks that have no vector yet, one for each digest, of the newest notes first."""
+
+    async def put_vectors(self, vectors: Mapping[str, Embedding]) -> None:
+        """Add vectors by digest; present ones are left alone. Raises DiskFull."""
+
+    async def counts(self) -> StoreCounts:
+        """How much is stored."""
+
+    async def maintain(self) -> None:
+        """Compact the files, drop old versions and vectors that no chunk uses."""
+
+    async def close(self) -> None:
+        """Let go of the files."""
+
+
+class ChangeSource(Protocol):
+    """Hints that files changed. Never the truth: the diff looks itself."""
+
+    @property
+    def polling(self) -> str:
+        """Why changes are polled for instead of reported by the system; empty if they are reported."""
+
+    def start(self, on_change: Callable[[str | None], None]) -> None:
+        """Call ``on_change`` from a thread with each path that changed, None if anything may have."""
+
+    def stop(self) -> None:
+        """No call arrives after this returns."""
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait for it."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""

@@ -1,0 +1,121 @@
+"""What a search is made of: embeddings, questions, hits and citations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaultbridge.core.notes import Chunk, NotePath, Span
+
+Vector = NDArray[np.float32]
+Lane = Literal["query", "document"]
+"""Which side of a search a text stands on; asymmetric embedders prefix the two differently."""
+Mode = Literal["hybrid", "dense", "keyword"]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """One text as an embedder sees it.
+
+    dense: ``(dimensions,)`` float32 of length 1. sparse: weight by token id, None if the embedder has no such head.
+    multi: ``(tokens, dimensions)`` float32, None likewise.
+    """
+
+    dense: Vector
+    sparse: Mapping[int, float] | None = None
+    multi: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderInfo:
+    """What an embedder is. ``fingerprint`` names the vector space: vectors with different ones never meet.
+
+    ``floor`` is the dense cosine under which a chunk does not speak of the question; ``max_tokens`` is where a text
+    is cut; ``languages`` is empty for a multilingual embedder.
+    """
+
+    name: str
+    fingerprint: str
+    dimensions: int
+    max_tokens: int
+    floor: float
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which notes a search may see; empty fields do not restrict. Times in seconds since 1970, of the file's mtime."""
+
+    folders: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    notes: tuple[NotePath, ...] = ()
+    exclude: tuple[NotePath, ...] = ()
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to the index. ``limit`` counts chunks."""
+
+    text: str
+    scope: Scope = field(default_factory=Scope)
+    limit: int = 10
+    mode: Mode = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A chunk as one lane found it; scores compare within their lane only."""
+
+    chunk: Chunk
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that answers a query; ``lanes`` says why: lane name to its score there."""
+
+    chunk: Chunk
+    score: float
+    lanes: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered place in the vault whose text was in the prompt. ``heading`` is empty above the first one;
+    ``link`` is the wikilink as Obsidian would write it; ``quote`` is the text at ``span``."""
+
+    number: int
+    path: NotePath
+    heading: str
+    span: Span
+    quote: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far the index is behind the vault.
+
+    ``wanted`` and ``visible`` count revisions of the vault; equal means that every seen change is searchable by
+    keyword. ``pending`` counts the chunks that still wait for a vector.
+    """
+
+    wanted: int
+    visible: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """How much the store holds; ``vectors`` counts chunks that have one under the current fingerprint."""
+
+    notes: int
+    unreadable: int
+    chunks: int
+    vectors: int

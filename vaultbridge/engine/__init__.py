@@ -1,0 +1,1 @@
+"""COMPUTE: what the models do next."""

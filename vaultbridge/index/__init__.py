@@ -1,0 +1,1 @@
+"""KEEP: the store equals the vault."""

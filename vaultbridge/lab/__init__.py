@@ -1,0 +1,1 @@
+"""MEASURE: evaluation and the demo; nothing else imports it."""

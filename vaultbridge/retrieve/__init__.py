@@ -1,0 +1,1 @@
+"""FIND: a question to ranked hits."""

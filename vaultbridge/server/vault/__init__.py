@@ -1,0 +1,1 @@
+"""Our own routes: search, status and what the plugin needs."""
