@@ -90,7 +90,7 @@ class GroundedPrompt:
         """The prompt as the model shall see it with only ``kept`` notes; with none it is left as it came."""
         if not kept:
             return self.prompt
-        block = "\n\n".join([self.opening, *(note.text for note in kept), self.closing])
+        block = "\n\n".join(filter(None, [self.opening, *(note.text for note in kept), self.closing]))
         if isinstance(self.prompt, Continuation):
             return replace(self.prompt, text=f"{block}\n\n{self.prompt.text}")
         messages = list(self.prompt.messages)

@@ -4,7 +4,7 @@
 
     VaultbridgeError
     ├── ConfigError       VaultNotFound · ModelMissing · ModelInvalid · BackendUnknown · PortTaken · IndexLocked
-    ├── RequestError      InvalidRequest · ContextTooLong · UnknownModel · Forbidden
+    ├── RequestError      InvalidRequest · ContextTooLong · UnknownModel · Forbidden · WrongVault
     ├── BusyError         Overloaded · NotReady
     ├── IndexingError     NoteUnreadable · StoreMismatch · DiskFull
     └── ComputeError      DecodeFailed · EmbedFailed · WorkerLost
@@ -116,6 +116,12 @@ class Forbidden(RequestError):
     """The caller may not do this: wrong host, foreign origin or missing token."""
 
     code = "forbidden"
+
+
+class WrongVault(RequestError):
+    """The client names another vault than the one that is served here."""
+
+    code = "wrong_vault"
 
 
 class BusyError(VaultbridgeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -106,7 +106,7 @@ class Generator(Protocol):
     def admit(self) -> AbstractContextManager[None]:
         """A place in the queue, held until the context ends. Raises Overloaded."""
 
-    def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncIterator[Event]:
+    def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
         """Started, Pieces, Finished; or Failed as the last event. Closing the iterator cancels within a step."""
 
     async def count(self, text: str) -> int:
@@ -130,6 +130,12 @@ class ChunkStore(Protocol):
 
     async def replace(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath] = ()) -> None:
         """Write a batch of notes, chunks in one commit and receipts after it. Raises DiskFull."""
+
+    async def use_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Serve and fill the vectors of this space from now on; known ones of other spaces stay on the disk.
+
+        Raises StoreMismatch if the space is stored with other dimensions.
+        """
 
     async def keyword(self, text: str, scope: Scope, limit: int) -> list[Scored]:
         """The chunks that share words with ``text``, by BM25, best first."""

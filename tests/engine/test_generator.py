@@ -1,0 +1,152 @@
+"""The generator's whole way, through the pipe, over the fake decoder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from tests.engine.inline import launch_inline
+from vaultbridge.backends.fakes.decoder import FakeDecoder
+from vaultbridge.core.dialogue import (
+    Continuation,
+    Conversation,
+    Event,
+    Failed,
+    Finished,
+    GroundedPrompt,
+    Message,
+    Piece,
+    PromptNote,
+    Sampling,
+    Started,
+)
+from vaultbridge.core.errors import ContextTooLong, DecodeFailed, Overloaded
+from vaultbridge.engine.activity import Activity
+from vaultbridge.engine.generator import HostedGenerator
+from vaultbridge.engine.host import Host
+from vaultbridge.engine.worker import GeneratorWorker
+
+
+class CountingDecoder(FakeDecoder):
+    """Counts what it computes, and fails on demand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoded = 0
+        self.fail = False
+
+    def decode(self, tokens: list[int], position: int) -> None:  # type: ignore[override]
+        if self.fail:
+            raise RuntimeError("native trouble")
+        self.decoded += len(tokens)
+        super().decode(tokens, position)
+
+
+@pytest.fixture
+def decoder() -> CountingDecoder:
+    return CountingDecoder()
+
+
+@pytest.fixture
+async def generator(decoder: CountingDecoder) -> AsyncIterator[HostedGenerator]:
+    host = Host("generator", lambda: GeneratorWorker(decoder), launch_inline)
+    yield HostedGenerator("fake", host, Activity(), queue_limit=2)
+    await host.close()
+
+
+def ask(question: str) -> GroundedPrompt:
+    return GroundedPrompt(Conversation((Message("user", (question,)),)))
+
+
+async def events(generator: HostedGenerator, prompt: GroundedPrompt, sampling: Sampling = Sampling()) -> list[Event]:
+    return [event async for event in generator.stream(prompt, sampling)]
+
+
+def said(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Piece))
+
+
+async def test_an_answer_starts_speaks_and_ends_with_its_reason(generator: HostedGenerator) -> None:
+    answer = await events(generator, ask("hello"))
+    assert isinstance(answer[0], Started)
+    assert said(answer) == "You said: hello"
+    assert isinstance(answer[-1], Finished)
+    assert answer[-1].reason == "stop"
+    assert answer[-1].usage.completion_tokens == len("You said: hello")
+
+
+async def test_notes_reach_the_model_and_are_reported(generator: HostedGenerator) -> None:
+    prompt = GroundedPrompt(
+        Conversation((Message("user", ("When?",)),)), (PromptNote(1, "[1] Garden\nEvery two days."),), "Rules", "Notes:"
+    )
+    answer = await events(generator, prompt)
+    assert answer[0] == Started(kept=(1,), omitted=())
+    assert said(answer) == "Every two days. [1]"
+
+
+async def test_the_token_limit_ends_an_answer_as_length(generator: HostedGenerator) -> None:
+    answer = await events(generator, ask("hello"), Sampling(max_tokens=3))
+    assert said(answer) == "You"
+    assert isinstance(answer[-1], Finished)
+    assert answer[-1].reason == "length"
+
+
+async def test_a_stop_text_ends_an_answer_and_is_not_shown(generator: HostedGenerator) -> None:
+    answer = await events(generator, ask("hello"), Sampling(stop=("said",)))
+    assert said(answer) == "You "
+    assert isinstance(answer[-1], Finished)
+    assert answer[-1].reason == "stop"
+
+
+async def test_a_shared_prefix_is_not_computed_again(generator: HostedGenerator, decoder: CountingDecoder) -> None:
+    history = "x" * 1000
+    await events(generator, GroundedPrompt(Continuation(history)), Sampling(max_tokens=1))
+    before = decoder.decoded
+    answer = await events(generator, GroundedPrompt(Continuation(history + " and more")), Sampling(max_tokens=1))
+    assert decoder.decoded - before < 20
+    assert isinstance(answer[-1], Finished)
+    assert answer[-1].usage.cached_tokens == 1000
+
+
+async def test_the_same_prompt_twice_gives_the_same_answer(generator: HostedGenerator) -> None:
+    assert said(await events(generator, ask("twice"))) == said(await events(generator, ask("twice")))
+
+
+async def test_a_client_that_leaves_frees_the_model(generator: HostedGenerator) -> None:
+    async with aclosing(generator.stream(ask("y" * 3000), Sampling())) as stream:
+        async for event in stream:
+            if isinstance(event, Piece):
+                break
+    assert said(await events(generator, ask("next"))) == "You said: next"
+
+
+async def test_a_conversation_that_is_too_long_fails_alone(generator: HostedGenerator) -> None:
+    (failed,) = await events(generator, ask("z" * 9000))
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, ContextTooLong)
+    assert said(await events(generator, ask("fine"))) == "You said: fine"
+
+
+async def test_a_native_failure_reaches_its_request_and_the_next_one_works(
+    generator: HostedGenerator, decoder: CountingDecoder
+) -> None:
+    decoder.fail = True
+    failed = (await events(generator, ask("hello")))[-1]
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, DecodeFailed)
+    decoder.fail = False
+    assert said(await events(generator, ask("hello"))) == "You said: hello"
+
+
+async def test_a_full_queue_refuses_before_any_work(generator: HostedGenerator) -> None:
+    with generator.admit(), generator.admit():
+        with pytest.raises(Overloaded), generator.admit():
+            pass
+    with generator.admit():
+        pass
+
+
+async def test_tokens_are_counted_by_the_model(generator: HostedGenerator) -> None:
+    assert await generator.count("番茄") == len("番茄".encode())

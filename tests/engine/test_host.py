@@ -1,0 +1,140 @@
+"""Real child processes: they die, are killed, and end with their parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from vaultbridge.core.errors import ModelInvalid, WorkerLost
+from vaultbridge.engine.host import Host, Inbox
+
+
+class Echo:
+    """Answers with what it is told; ``die`` and ``count:N`` are obeyed."""
+
+    info = "echo"
+
+    def run(self, inbox: Inbox) -> None:
+        """Serve."""
+        for call in inbox:
+            if call.body == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if call.body == "forever":
+                while not inbox.is_cancelled(call):
+                    inbox.reply(call, os.getpid())
+                    time.sleep(0.001)
+                continue
+            inbox.reply(call, (call.body, os.getpid()), last=True)
+
+
+def refuse() -> Echo:
+    raise ModelInvalid("broken.gguf is not a GGUF file.", "Fetch it again.")
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[Host]:
+    host = Host("echo", Echo)
+    yield host
+    await host.close()
+
+
+async def reply(host: Host, body: str) -> tuple[str, int]:
+    async for answer in host.call(body):
+        assert isinstance(answer, tuple)
+        return answer
+    raise AssertionError("no reply")
+
+
+async def test_work_is_done_in_another_process(host: Host) -> None:
+    body, pid = await reply(host, "hello")
+    assert body == "hello"
+    assert pid != os.getpid()
+    assert host.state == "ready"
+
+
+async def test_a_killed_child_fails_its_calls_and_the_next_one_works(host: Host) -> None:
+    _, first = await reply(host, "a")
+    with pytest.raises(WorkerLost, match="SIGKILL"):
+        await reply(host, "die")
+    _, second = await reply(host, "b")
+    assert second != first
+
+
+async def test_calls_that_wait_for_a_dead_child_all_hear_of_it(host: Host) -> None:
+    await host.ready()
+    results = await asyncio.gather(*(reply(host, "die") for _ in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [WorkerLost] * 3
+
+
+async def test_closing_a_stream_cancels_it_in_the_child(host: Host) -> None:
+    stream = host.call("forever")
+    async for pid in stream:
+        assert pid != os.getpid()
+        break
+    await stream.aclose()
+    assert (await reply(host, "after"))[0] == "after"
+
+
+async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_for_ever() -> None:
+    host = Host("bad", refuse)
+    for _ in range(2):
+        with pytest.raises(ModelInvalid, match="broken.gguf"):
+            await host.ready()
+    assert host.state == "failed"
+    assert "broken.gguf" in host.reason
+    await host.close()
+
+
+def test_a_child_ends_when_its_parent_is_killed() -> None:
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent("""
+                import asyncio
+                from tests.engine.test_host import Echo
+                from vaultbridge.engine.host import Host
+
+                async def main():
+                    host = Host("echo", Echo)
+                    async for pid in host.call("forever"):
+                        print(pid, flush=True)
+                        break
+                    await asyncio.Event().wait()
+
+                if __name__ == "__main__":
+                    asyncio.run(main())
+            """),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    with parent.stdout:
+        child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while _runs(child):
+        assert time.monotonic() < deadline, "the child outlived its parent"
+        time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

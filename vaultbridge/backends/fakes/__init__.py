@@ -1,0 +1,1 @@
+"""Stand-ins for every port, without a model: `--backend fakes`, and the tests."""

@@ -1,0 +1,162 @@
+"""An in-memory ChunkStore."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vaultbridge.core.errors import StoreMismatch
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
+from vaultbridge.core.search import Embedding, Scope, Scored, StoreCounts, Vector
+
+# A run of letters and digits; Chinese, Japanese and Korean a character at a time.
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+
+
+class FakeStore:
+    """The same meaning as LanceStore, in dictionaries; gone when the process ends."""
+
+    def __init__(self) -> None:
+        self._notes: dict[NotePath, IndexedNote] = {}
+        self._chunks: dict[NotePath, tuple[Chunk, ...]] = {}
+        self._spaces: dict[str, dict[str, Vector]] = {}
+        self._dimensions: dict[str, int] = {}
+        self._fingerprint: str | None = None
+
+    async def use_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Serve and fill the vectors of this fingerprint from now on. Raises StoreMismatch for other dimensions."""
+        if self._dimensions.setdefault(fingerprint, dimensions) != dimensions:
+            raise StoreMismatch("The index holds vectors of other dimensions.", "Run `vaultbridge index --rebuild`.")
+        self._spaces.setdefault(fingerprint, {})
+        self._fingerprint = fingerprint
+
+    async def vector_tables(self) -> dict[str, int]:
+        """How many vectors are stored, by fingerprint."""
+        return {fingerprint: len(space) for fingerprint, space in self._spaces.items()}
+
+    async def notes(self) -> list[IndexedNote]:
+        """Every note's receipt, sorted by path (code points)."""
+        return [self._notes[path] for path in sorted(self._notes)]
+
+    async def note(self, path: NotePath) -> IndexedNote | None:
+        """One note's receipt."""
+        return self._notes.get(path)
+
+    async def chunks(self, path: NotePath) -> list[Chunk]:
+        """One note's chunks in their order."""
+        return sorted(self._chunks.get(path, ()), key=lambda chunk: chunk.ordinal)
+
+    async def replace(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath] = ()) -> None:
+        """Write a batch of notes, all at once."""
+        latest = {update.note.state.path: update for update in updates}
+        for path in {*removed, *(update.origin for update in updates if update.origin is not None)} - latest.keys():
+            self._notes.pop(path, None)
+            self._chunks.pop(path, None)
+        for path, update in latest.items():
+            self._notes[path] = update.note
+            if update.chunks is not None:
+                self._chunks[path] = update.chunks
+
+    async def keyword(self, text: str, scope: Scope, limit: int) -> list[Scored]:
+        """The chunks that share words with ``text``, best first: rare words and repeated ones count more."""
+        documents = [(chunk, Counter(_words(chunk.embedded))) for chunk in self._rows()]
+        spread = Counter(word for _, words in documents for word in words)
+        asked = set(_words(text))
+        hits = []
+        for chunk, words in documents:
+            score = sum(math.log1p(len(documents) / spread[w]) * words[w] / (words[w] + 1) for w in asked if words[w])
+            if score and self._visible(chunk.note, scope):
+                hits.append(Scored(chunk, score))
+        return _best(hits, limit)
+
+    async def dense(self, vector: Vector, scope: Scope, limit: int) -> list[Scored]:
+        """The chunks nearest to ``vector`` by cosine, best first; those without a vector are not seen."""
+        space = self._space()
+        rows = [chunk for chunk in self._rows() if chunk.digest in space and self._visible(chunk.note, scope)]
+        if not rows:
+            return []
+        matrix = np.stack([space[chunk.digest] for chunk in rows])
+        cosines = matrix @ vector / (np.linalg.norm(matrix, axis=1) * np.linalg.norm(vector))
+        return _best([Scored(chunk, float(cosine)) for chunk, cosine in zip(rows, cosines, strict=True)], limit)
+
+    async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """The stored vectors among ``digests``, float32, as precise as float16."""
+        space = self._space()
+        return {digest: space[digest] for digest in digests if digest in space}
+
+    async def unembedded(self, limit: int) -> list[Chunk]:
+        """Chunks that have no vector yet, one for each digest, of the newest notes first."""
+        if self._fingerprint is None:
+            return []
+        space = self._space()
+        newest = sorted(
+            self._rows(), key=lambda chunk: (-self._notes[chunk.note].state.mtime_ns, chunk.note, chunk.ordinal)
+        )
+        missing: dict[str, Chunk] = {}
+        for chunk in newest:
+            if chunk.digest not in space:
+                missing.setdefault(chunk.digest, chunk)
+        return list(missing.values())[:limit]
+
+    async def put_vectors(self, vectors: Mapping[str, Embedding]) -> None:
+        """Add vectors by digest; present ones are left alone. Raises StoreMismatch before ``use_vectors``."""
+        if self._fingerprint is None:
+            raise StoreMismatch("The index was opened without an embedder and takes no vectors.")
+        for digest, vector in vectors.items():
+            if vector.dense.shape != (self._dimensions[self._fingerprint],):
+                raise StoreMismatch("The vector has other dimensions.")
+            self._space().setdefault(digest, vector.dense.astype(np.float16).astype(np.float32))
+
+    async def counts(self) -> StoreCounts:
+        """How much is stored."""
+        rows, space = self._rows(), self._space()
+        unreadable = sum(bool(note.reason) for note in self._notes.values())
+        return StoreCounts(len(self._notes), unreadable, len(rows), sum(chunk.digest in space for chunk in rows))
+
+    async def maintain(self) -> None:
+        """Drop the vectors that no chunk uses."""
+        used = {chunk.digest for chunk in self._rows()}
+        for space in self._spaces.values():
+            for orphan in space.keys() - used:
+                del space[orphan]
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _rows(self) -> list[Chunk]:
+        return [chunk for chunks in self._chunks.values() for chunk in chunks]
+
+    def _space(self) -> dict[str, Vector]:
+        return {} if self._fingerprint is None else self._spaces[self._fingerprint]
+
+    def _visible(self, path: NotePath, scope: Scope) -> bool:
+        note = self._notes[path]
+        mtime = note.state.mtime_ns / 1e9
+        parents = {""} | {path[:at] for at, character in enumerate(path) if character == "/"}
+        tags: set[str] = set()
+        for tag in note.tags:
+            levels = tag.removeprefix("#").casefold().split("/")
+            tags |= {"/".join(levels[:depth]) for depth in range(1, len(levels) + 1)}
+        return (
+            path not in scope.exclude
+            and (not scope.notes or path in scope.notes)
+            and (not scope.folders or any(folder.strip("/") in parents for folder in scope.folders))
+            and (not scope.tags or any(tag.removeprefix("#").casefold() in tags for tag in scope.tags))
+            and (scope.since is None or mtime >= scope.since)
+            and (scope.until is None or mtime <= scope.until)
+        )
+
+
+def _words(text: str) -> list[str]:
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFC", "".join(c for c in folded if not "\u0300" <= c <= "\u036f"))
+    return WORD.findall(plain)
+
+
+def _best(hits: list[Scored], limit: int) -> list[Scored]:
+    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.note, hit.chunk.ordinal))[: max(limit, 0)]

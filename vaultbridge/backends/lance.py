@@ -1,0 +1,245 @@
+"""The index on LanceDB: chunks with BM25 over them, receipts, and one vector table for each embedder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lancedb
+from lancedb.expr import col
+from lancedb.query import MatchQuery
+
+from vaultbridge.backends.lance_outline import Outline
+from vaultbridge.backends.lance_tables import (
+    CHUNK_COLUMNS,
+    CHUNK_INDICES,
+    CHUNKS,
+    NOTES,
+    chunk_row,
+    guarded,
+    merge,
+    note_row,
+    open_table,
+    read,
+    row_chunk,
+    row_note,
+    table_names,
+)
+from vaultbridge.backends.lance_vectors import PREFIX, VectorTable
+from vaultbridge.core.errors import StoreMismatch
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
+from vaultbridge.core.search import Embedding, Scope, Scored, StoreCounts, Vector
+
+# LanceDB's defaults are 6 GiB and 1 GiB, too much beside a language model on a desktop.
+INDEX_CACHE_BYTES = 256 << 20
+METADATA_CACHE_BYTES = 64 << 20
+KEEP_VERSIONS = timedelta(minutes=5)
+"""How long a reader may hold on to an old version."""
+
+
+class LanceStore:
+    """A ChunkStore in one folder, or in a bucket: only the ``uri`` differs.
+
+    Keyword search works from the start; the dense lane from ``use_vectors`` on, since which embedder it is becomes
+    known only when its process has loaded.
+    """
+
+    def __init__(self, db: Any, notes: Any, chunks: Any) -> None:
+        self._db = db
+        self._notes = notes
+        self._chunks = chunks
+        self._vectors: VectorTable | None = None
+        self._outline: Outline | None = None
+        # Readers need no lock, LanceDB's versions are theirs; a clean-up must not overlap with a write.
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, uri: str) -> LanceStore:
+        """Open or create the index at ``uri``: a folder, or ``s3://…``, ``gs://…``, ``az://…``, ``db://…``.
+
+        Raises StoreMismatch if it cannot be read or has another version, DiskFull.
+        """
+        session = lancedb.Session(
+            index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES
+        )
+        with guarded():
+            db = await lancedb.connect_async(_absolute(uri), session=session)
+            chunks = await open_table(db, "chunks", CHUNKS, CHUNK_INDICES)
+            notes = await open_table(db, "notes", NOTES, {})
+        return cls(db, notes, chunks)
+
+    async def use_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Serve and fill the vectors of this fingerprint from now on.
+
+        Raises StoreMismatch if the index holds other dimensions under it.
+        """
+        with guarded():
+            self._vectors = await VectorTable.open(self._db, fingerprint, dimensions)
+
+    async def vector_tables(self) -> dict[str, int]:
+        """How many vectors are stored, by fingerprint; some may belong to embedders of the past."""
+        return {table.fingerprint: len(await table.digests()) for table in await self._vector_tables()}
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    async def notes(self) -> list[IndexedNote]:
+        """Every note's receipt, sorted by path (code points)."""
+        return sorted(map(row_note, await read(self._notes.query())), key=lambda note: note.state.path)
+
+    async def note(self, path: NotePath) -> IndexedNote | None:
+        """One note's receipt."""
+        rows = await read(self._notes.query().where(col("path") == path))
+        return row_note(rows[0]) if rows else None
+
+    async def chunks(self, path: NotePath) -> list[Chunk]:
+        """One note's chunks in their order."""
+        rows = await read(self._chunks.query().where(col("note") == path).select(CHUNK_COLUMNS))
+        return sorted(map(row_chunk, rows), key=lambda chunk: chunk.ordinal)
+
+    async def keyword(self, text: str, scope: Scope, limit: int) -> list[Scored]:
+        """The chunks that share words with ``text``, by BM25, best first; nothing in it is query syntax."""
+        text = text.encode(errors="replace").decode()  # JSON can smuggle in half a surrogate pair
+        if limit < 1 or not text.strip():
+            return []
+        query = self._chunks.query().nearest_to_text(MatchQuery(text, "words")).select([*CHUNK_COLUMNS, "_score"])
+        if scope != Scope():
+            outline = await self._look()
+            allowed = outline.allowed(scope) or set()
+            others = outline.receipts.keys() - allowed
+            # The shorter list: 1,000 paths cost 7 ms, and most scopes exclude the one note that is being edited.
+            if len(allowed) <= len(others):
+                query = query.where(col("note").isin(sorted(allowed)))
+            elif others:
+                query = query.where(~col("note").isin(sorted(others)))
+        rows = await read(query.limit(limit))
+        return _best([Scored(row_chunk(row), row["_score"]) for row in rows], limit)
+
+    async def dense(self, vector: Vector, scope: Scope, limit: int) -> list[Scored]:
+        """The chunks nearest to ``vector`` by cosine, best first; those without a vector are not seen.
+
+        Every vector is compared, so none is missed; scores are as precise as float16 (about 1e-4).
+        """
+        if self._vectors is None or limit < 1:
+            return []
+        outline = await self._look()
+        allowed = outline.allowed(scope)
+        found = await self._vectors.nearest(vector, outline.digests_of(allowed), limit)
+        hits = [
+            Scored(chunk, found[digest])
+            for digest, chunk in await self._with_digests(found)
+            if allowed is None or chunk.note in allowed
+        ]
+        return _best(hits, limit)
+
+    async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """The stored vectors among ``digests``, ``(dimensions,)`` float32 each, as precise as float16."""
+        return await self._vectors.get(set(digests)) if self._vectors is not None else {}
+
+    async def unembedded(self, limit: int) -> list[Chunk]:
+        """Chunks that have no vector yet, one for each digest, of the newest notes first."""
+        if self._vectors is None:
+            return []
+        known = await self._vectors.digests()
+        missing = dict.fromkeys(digest for digest in (await self._look()).newest() if digest not in known)
+        wanted = list(missing)[: max(limit, 0)]
+        chunks = dict(await self._with_digests(wanted))
+        return [chunks[digest] for digest in wanted if digest in chunks]
+
+    async def counts(self) -> StoreCounts:
+        """How much is stored."""
+        known = await self._vectors.digests() if self._vectors is not None else frozenset[str]()
+        outline = await self._look()
+        return StoreCounts(
+            notes=len(outline.receipts),
+            unreadable=sum(receipt.unreadable for receipt in outline.receipts.values()),
+            chunks=sum(map(len, outline.digests.values())),
+            vectors=sum(digest in known for digests in outline.digests.values() for digest in digests),
+        )
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    async def replace(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath] = ()) -> None:
+        """Write a batch of notes, chunks in one commit and receipts after it. Raises DiskFull."""
+        latest = {update.note.state.path: update for update in updates}
+        rewritten = {path: update.chunks for path, update in latest.items() if update.chunks is not None}
+        gone = {*removed, *(update.origin for update in updates if update.origin is not None)} - latest.keys()
+        rows = [chunk_row(chunk) for chunks in rewritten.values() for chunk in chunks]
+        receipts = [note_row(update.note) for update in latest.values()]
+        async with self._writing:
+            before = await self._look()
+            with guarded():
+                # Receipts last: if the process dies between the two commits, the old receipts still differ from the
+                # disk, and the next diff writes these notes again.
+                if stale := rewritten.keys() | gone:
+                    await merge(self._chunks, "key", rows, col("note").isin(sorted(stale)))
+                if receipts or gone:
+                    await merge(self._notes, "path", receipts, col("path").isin(sorted(gone)))
+            self._outline = before.after(await self._version(), latest.values(), gone)
+
+    async def put_vectors(self, vectors: Mapping[str, Embedding]) -> None:
+        """Add vectors by digest; present ones are left alone. Raises DiskFull, StoreMismatch before ``use_vectors``."""
+        if self._vectors is None:
+            raise StoreMismatch("The index was opened without an embedder and takes no vectors.")
+        async with self._writing:
+            with guarded():
+                await self._vectors.add(vectors)
+
+    async def maintain(self) -> None:
+        """Compact the files, drop old versions and vectors that no chunk uses, those of past embedders too."""
+        spaces = await self._vector_tables()
+        async with self._writing:
+            used = (await self._look()).digests_of(None)
+            with guarded():
+                for space in spaces:
+                    await space.keep(used)
+        # The lock is taken for each table anew, so that a save waits for one of them at the most.
+        for table in (self._chunks, self._notes, *(space.table for space in spaces)):
+            async with self._writing:
+                with guarded():
+                    await table.optimize(cleanup_older_than=KEEP_VERSIONS)
+
+    async def close(self) -> None:
+        """Let go of the files."""
+        if self._vectors is not None:
+            self._vectors.close()
+        self._chunks.close()
+        self._notes.close()
+        self._db.close()
+
+    # --- helpers --------------------------------------------------------------------------------------------------
+
+    async def _version(self) -> tuple[int, int]:
+        return await self._chunks.version(), await self._notes.version()
+
+    async def _look(self) -> Outline:
+        version = await self._version()
+        if self._outline is None or self._outline.version != version:
+            # Read after the version was: at worst the outline is newer than its label and is read once more.
+            self._outline = await Outline.read(version, self._notes, self._chunks)
+        return self._outline
+
+    async def _with_digests(self, digests: Sequence[str] | Mapping[str, float]) -> list[tuple[str, Chunk]]:
+        if not digests:
+            return []
+        query = self._chunks.query().where(col("digest").isin(list(digests)))
+        return [(row["digest"], row_chunk(row)) for row in await read(query.select([*CHUNK_COLUMNS, "digest"]))]
+
+    async def _vector_tables(self) -> list[VectorTable]:
+        names = [name for name in await table_names(self._db) if name.startswith(PREFIX)]
+        current = self._vectors
+        return [
+            current if current is not None and current.name == name else await VectorTable.named(self._db, name)
+            for name in names
+        ]
+
+
+def _best(hits: list[Scored], limit: int) -> list[Scored]:
+    return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.note, hit.chunk.ordinal))[:limit]
+
+
+def _absolute(uri: str) -> str:
+    # LanceDB takes a relative folder whose name starts with "db" for its cloud.
+    return uri if "://" in uri else str(Path(uri).expanduser().resolve())

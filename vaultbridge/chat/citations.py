@@ -1,0 +1,116 @@
+"""Citations that are real: numbered places, their wikilinks, and the marks in an answer that point to them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from vaultbridge.core.notes import IndexedNote, NotePath
+from vaultbridge.core.search import Citation, Hit
+
+MOST_SOURCES = 3
+SUPPORT_FLOOR = 0.35
+"""The part of an answer's words that a note must hold to be named as its source without a mark."""
+
+_FORBIDDEN_IN_LINK = re.compile(r"[#|^\[\]]|%%")
+_WORD = re.compile(r"[\u3040-\u9fff\uac00-\ud7a3]|[^\W_]{3,}")
+
+
+class LinkWriter:
+    """Writes wikilinks as Obsidian does: the shortest text that names one note of the vault only."""
+
+    def __init__(self, paths: Iterable[NotePath]) -> None:
+        self._namesakes = Counter(_stem(path).casefold() for path in paths)
+
+    def link(self, path: NotePath, heading: str = "", shown: str = "") -> str:
+        """``[[Note]]``, ``[[Note#Heading]]`` or ``[[folder/Note#Heading|shown]]``."""
+        stem = _stem(path)
+        target = stem if self._namesakes[stem.casefold()] < 2 else path.removesuffix(".md")
+        # Obsidian resolves a heading with its link characters written as spaces.
+        fragment = " ".join(_FORBIDDEN_IN_LINK.sub(" ", heading).split())
+        return f"[[{target}{'#' + fragment if fragment else ''}{'|' + shown if shown else ''}]]"
+
+
+def cite(hits: Sequence[Hit], notes: Mapping[NotePath, IndexedNote]) -> list[Citation]:
+    """Number the hits from 1. A hit whose note or heading the index no longer knows is not citable and left out."""
+    writer = LinkWriter(notes)
+    citations: list[Citation] = []
+    for hit in hits:
+        chunk = hit.chunk
+        heading = chunk.heading[-1] if chunk.heading else ""
+        note = notes.get(chunk.note)
+        if note is None or (heading and heading not in note.headings):
+            continue
+        citations.append(
+            Citation(
+                number=len(citations) + 1,
+                path=chunk.note,
+                heading=heading,
+                span=chunk.span,
+                quote=chunk.text,
+                link=writer.link(chunk.note, heading),
+            )
+        )
+    return citations
+
+
+class MarkFilter:
+    """Passes an answer's stream on and decides on its ``[n]`` marks: known numbers stay (or become links), invented
+    ones vanish. Only an opening bracket and the digits behind it are held back."""
+
+    _HELD = re.compile(r" ?\[\d{0,3}\Z| \Z")
+    _MARK = re.compile(r" ?\[(\d{1,3})\]")
+
+    def __init__(self, shown: Mapping[int, str]) -> None:
+        self._shown = shown
+        self._tail = ""
+        self.used: list[int] = []
+
+    def push(self, text: str) -> str:
+        """The text that is now certain."""
+        text = self._tail + text
+        held = self._HELD.search(text)
+        cut = held.start() if held else len(text)
+        self._tail = text[cut:]
+        return self._MARK.sub(self._decide, text[:cut])
+
+    def finish(self) -> str:
+        """What was still held back."""
+        tail, self._tail = self._tail, ""
+        return tail
+
+    def _decide(self, mark: re.Match[str]) -> str:
+        number = int(mark[1])
+        if number not in self._shown:
+            return ""
+        if number not in self.used:
+            self.used.append(number)
+        return (" " if mark[0].startswith(" ") else "") + self._shown[number]
+
+
+def attribute(answer: str, citations: Sequence[Citation], marked: Sequence[int]) -> list[Citation]:
+    """The citations that an answer rests on: those it marks, else those that hold most of its words.
+
+    At most three, best first; an answer that shares too little with every note has none.
+    """
+    by_number = {citation.number: citation for citation in citations}
+    if marked:
+        chosen = [by_number[number] for number in marked]
+    else:
+        said = set(_WORD.findall(answer.casefold()))
+        support = {
+            citation.number: len(said & set(_WORD.findall(citation.quote.casefold()))) / max(len(said), 1)
+            for citation in citations
+        }
+        best = max(support.values(), default=0.0)
+        chosen = sorted(
+            (by_number[number] for number, part in support.items() if part >= max(SUPPORT_FLOOR, 0.7 * best)),
+            key=lambda citation: -support[citation.number],
+        )
+    unique = {citation.link: citation for citation in reversed(chosen)}
+    return [citation for citation in chosen if unique[citation.link] is citation][:MOST_SOURCES]
+
+
+def _stem(path: str) -> str:
+    return path.rsplit("/", 1)[-1].removesuffix(".md")

@@ -1,0 +1,348 @@
+"""A model in a process of its own: spawn, typed messages over a pipe, liveness, restart with backoff.
+
+The server process never loads a model library. A native abort kills the child, never the server: the calls that
+were in it fail with WorkerLost, the child is started again, the next call works. The child ends when its parent
+dies, however it dies, because the pipe between them then closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
+from typing import Any, Literal, Protocol
+
+from vaultbridge.core.errors import ComputeError, ConfigError, NotReady, VaultbridgeError, WorkerLost
+
+log = logging.getLogger(__name__)
+
+BACKOFF_SECONDS = (0.2, 1.0, 5.0, 15.0, 60.0)
+"""Waits before the next start after one more death in a row."""
+STEADY_SECONDS = 60.0
+"""A child that lived this long dies for the first time again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One piece of work for the child."""
+
+    id: int
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Nobody waits for call ``id`` any more."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The parent wants no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer to call ``id``; ``body`` is an exception if the call failed."""
+
+    id: int
+    body: Any
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded; ``info`` is what it says of itself."""
+
+    info: Any
+
+
+class Worker(Protocol):
+    """What runs in the child: a loaded model."""
+
+    @property
+    def info(self) -> Any:
+        """Sent to the parent when loaded."""
+
+    def run(self, inbox: Inbox) -> None:
+        """Serve calls until the inbox is closed."""
+
+
+class Inbox:
+    """The child's end of the pipe: calls in order of arrival, and which of them are cancelled."""
+
+    def __init__(self, pipe: Connection, on_close: Callable[[], None]) -> None:
+        self._pipe = pipe
+        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._live: set[int] = set()
+        self._cancelled: set[int] = set()
+        self._on_close = on_close
+        self.closed = False
+        threading.Thread(target=self._read, name="inbox", daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            while not isinstance(message := self._pipe.recv(), Stop):
+                if isinstance(message, Cancel):
+                    # A cancel that crosses the last reply on its way finds the call over.
+                    if message.id in self._live:
+                        self._cancelled.add(message.id)
+                else:
+                    self._live.add(message.id)
+                    self._calls.put(message)
+        except (EOFError, OSError):
+            log.debug("the parent is gone")
+        self.closed = True
+        self._calls.put(None)
+        self._on_close()
+
+    def __iter__(self) -> Iterator[Call]:
+        """Calls as they come, without those that were cancelled while they waited; ends when the parent is gone."""
+        while (call := self._calls.get()) is not None:
+            if not self.is_cancelled(call):
+                yield call
+
+    def is_cancelled(self, call: Call) -> bool:
+        """Whether to stop working on ``call``; forgets the mark, since the caller then ends the call."""
+        if call.id in self._cancelled:
+            self._end(call)
+            return True
+        return self.closed
+
+    def reply(self, call: Call, body: Any, *, last: bool = False) -> None:
+        """Send one answer; a parent that is gone is not an error here."""
+        if last:
+            self._end(call)
+        try:
+            self._pipe.send(Reply(call.id, body, last))
+        except (BrokenPipeError, OSError):
+            self.closed = True
+
+    def _end(self, call: Call) -> None:
+        self._live.discard(call.id)
+        self._cancelled.discard(call.id)
+
+
+Build = Callable[[], Worker]
+"""Loads the model; picklable, since it runs in the child."""
+
+
+class Running(Protocol):
+    """A started child."""
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended; None while it runs, negative: killed by that signal."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end."""
+
+
+def launch_process(build: Build, pipe: Connection, name: str) -> Running:
+    """Start the child in a fresh interpreter (spawn: LanceDB and ggml threads do not survive a fork)."""
+    process = get_context("spawn").Process(
+        target=_run_in_process, args=(build, pipe), name=f"vaultbridge-{name}", daemon=True
+    )
+    process.start()
+    return process
+
+
+def _run_in_process(build: Build, pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    os.dup2(2, 1)  # libraries that print must not spoil the parent's --json
+    serve(build, pipe, on_close=lambda: os._exit(0))
+
+
+def serve(build: Build, pipe: Connection, on_close: Callable[[], None]) -> None:
+    """The child's main: load, say so, work until the parent is gone."""
+    inbox = Inbox(pipe, on_close)
+    try:
+        worker = build()
+    except VaultbridgeError as error:
+        pipe.send(error)
+        return
+    except Exception as error:  # noqa: BLE001  a library's own error at load time: the parent reports it
+        pipe.send(ComputeError(f"The model could not be loaded: {type(error).__name__}: {error}."))
+        return
+    pipe.send(Ready(worker.info))
+    worker.run(inbox)
+
+
+State = Literal["stopped", "loading", "ready", "restarting", "failed"]
+
+
+class Host:
+    """The parent's side of one child. All methods belong to one event loop."""
+
+    def __init__(
+        self,
+        name: str,
+        build: Build,
+        launch: Callable[[Build, Connection, str], Running] = launch_process,
+    ) -> None:
+        self.name = name
+        self.state: State = "stopped"
+        self.reason = ""
+        self._build = build
+        self._launch = launch
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Queue[Reply]] = {}
+        self._changed = asyncio.Event()
+        self._info: Any = None
+        self._error: VaultbridgeError | None = None
+        self._child: Running | None = None
+        self._pipe: Connection | None = None
+        self._deaths = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Start the child and return at once; calls wait until the model is loaded."""
+        if self._child is not None or self.state == "failed":
+            return
+        loop = asyncio.get_running_loop()
+        ours, theirs = Pipe()
+        self._set("loading")
+        self._pipe = ours
+        self._child = self._launch(self._build, theirs, self.name)
+        if self._launch is launch_process:
+            theirs.close()  # so that the child's death closes the pipe
+        started = time.monotonic()
+        threading.Thread(target=self._read, args=(loop, ours, started), name=f"read-{self.name}", daemon=True).start()
+
+    def _read(self, loop: asyncio.AbstractEventLoop, pipe: Connection, started: float) -> None:
+        def tell(callback: Callable[..., None], *args: Any) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(callback, *args)
+
+        try:
+            while True:
+                tell(self._receive, pipe.recv())
+        except (EOFError, OSError):
+            tell(self._lost, pipe, started)
+
+    def _receive(self, message: Any) -> None:
+        if isinstance(message, Reply):
+            if message.id in self._waiting:
+                self._waiting[message.id].put_nowait(message)
+        elif isinstance(message, Ready):
+            self._info = message.info
+            self._set("ready")
+        else:
+            self._error = message
+            # What the settings got wrong stays wrong; anything else may pass.
+            if isinstance(message, ConfigError):
+                self._set("failed", str(message))
+
+    def _lost(self, pipe: Connection, started: float) -> None:
+        if pipe is not self._pipe:
+            return
+        pipe.close()
+        child, self._child, self._pipe = self._child, None, None
+        if child is not None:
+            child.join(5)
+        error = self._error or WorkerLost(
+            f"The {self.name} process ended unexpectedly{_how(child)}.",
+            "Its memory may not suffice; the request can be sent again, the model is being loaded anew.",
+        )
+        for box in self._waiting.values():
+            box.put_nowait(Reply(0, error, last=True))
+        if self.state in ("failed", "stopped"):
+            return
+        self._deaths = 1 if time.monotonic() - started > STEADY_SECONDS else self._deaths + 1
+        wait = BACKOFF_SECONDS[min(self._deaths, len(BACKOFF_SECONDS)) - 1]
+        log.warning("%s ended%s; starting it again in %.1f s", self.name, _how(child), wait)
+        self._set("restarting", str(error))
+        task = asyncio.get_running_loop().create_task(self._restart(wait))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _restart(self, wait: float) -> None:
+        await asyncio.sleep(wait)
+        self._error = None
+        if self.state == "restarting":
+            self.start()
+
+    def _set(self, state: State, reason: str = "") -> None:
+        self.state, self.reason = state, reason
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def ready(self) -> Any:
+        """Wait until the model is loaded; its info. Raises the reason if it cannot be."""
+        self.start()
+        while self.state != "ready":
+            if self.state == "failed":
+                assert self._error is not None
+                raise self._error
+            if self.state == "stopped":
+                raise NotReady(f"The {self.name} is shutting down.")
+            if self.state == "restarting" and self._deaths > 2:
+                raise NotReady(f"The {self.name} keeps failing.", self.reason)
+            await self._changed.wait()
+        return self._info
+
+    async def call(self, body: Any) -> AsyncGenerator[Any, None]:
+        """Send one piece of work and yield its answers. Closing the iterator cancels it in the child.
+
+        Raises what the child raised, or WorkerLost if it died.
+        """
+        await self.ready()
+        id_ = next(self._ids)
+        box = self._waiting[id_] = asyncio.Queue()
+        done = False
+        try:
+            self._send(Call(id_, body))
+            while not done:
+                reply = await box.get()
+                done = reply.last
+                if isinstance(reply.body, Exception):
+                    raise reply.body
+                yield reply.body
+        finally:
+            del self._waiting[id_]
+            if not done:
+                self._send(Cancel(id_))
+
+    def _send(self, message: Call | Cancel | Stop) -> None:
+        # The child's reader thread drains the pipe at once, so this does not block on a busy model.
+        if self._pipe is not None:
+            try:
+                self._pipe.send(message)
+            except (BrokenPipeError, OSError):
+                log.debug("%s is gone before a message reached it", self.name)  # _lost answers the waiting
+
+    async def close(self) -> None:
+        """End the child."""
+        child = self._child
+        self._set("stopped")
+        for task in self._tasks:
+            task.cancel()
+        self._send(Stop())
+        if child is not None:
+            child.kill()
+            await asyncio.to_thread(child.join, 5)
+
+
+def _how(child: Running | None) -> str:
+    code = child.exitcode if child is not None else None
+    if code is None or code == 0:
+        return ""
+    if code < 0:
+        try:
+            return f" ({signal.Signals(-code).name})"
+        except ValueError:
+            return f" (signal {-code})"
+    return f" (exit code {code})"

@@ -1,0 +1,101 @@
+"""Gives every chunk its vector, behind the keyword lane, newest notes first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from vaultbridge.core.errors import ConfigError, StoreMismatch, VaultbridgeError
+from vaultbridge.core.ports import ChunkStore, Clock, EmbeddingService
+
+log = logging.getLogger(__name__)
+
+ROUND_CHUNKS = 512
+"""Chunks looked up at a time."""
+COMMIT_CHUNKS = 32
+"""Vectors in one commit: what a kill can cost at the most."""
+RETRY_SECONDS = 5.0
+FAILURES_IN_A_ROW = 3
+"""After so many, somebody who waits for the end is told instead."""
+
+
+class Backfill:
+    """The only writer of the store's vectors. ``run`` works until it is cancelled."""
+
+    def __init__(self, store: ChunkStore, embeddings: EmbeddingService | None, clock: Clock) -> None:
+        self._store = store
+        self._embeddings = embeddings
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._changed = asyncio.Event()
+        self._failed: VaultbridgeError | None = None
+        self._failures = 0
+        self.pending = 0
+        self.embedded = 0
+        """Texts embedded since the start: what a move or a restart must not raise."""
+
+    @property
+    def error(self) -> str:
+        """Why vectors are not being made; empty if they are."""
+        return str(self._failed) if self._failed is not None else ""
+
+    def wake(self) -> None:
+        """There may be chunks without a vector."""
+        self._wake.set()
+
+    async def finished(self) -> None:
+        """Wait until no chunk waits for a vector. Raises what keeps it from being so."""
+        while self._embeddings is not None and (self._wake.is_set() or self.pending):
+            if self._failed is not None and self._failures >= FAILURES_IN_A_ROW:
+                raise self._failed
+            await self._changed.wait()
+
+    async def run(self) -> None:
+        """Embed what has no vector whenever there is some; failures are said and tried again."""
+        if self._embeddings is None:
+            return
+        while True:
+            await self._wake.wait()
+            try:
+                await self._fill(self._embeddings)
+                self._failed, self._failures = None, 0
+            except VaultbridgeError as error:
+                self._failed = error
+                lasting = isinstance(error, (ConfigError, StoreMismatch))
+                self._failures = FAILURES_IN_A_ROW if lasting else self._failures + 1
+                log.warning("no vectors are made: %s", error)
+                self._signal()
+                if lasting:
+                    return
+                await self._clock.sleep(RETRY_SECONDS)
+                self._wake.set()
+            self._signal()
+
+    async def _fill(self, embeddings: EmbeddingService) -> None:
+        info = await embeddings.info()
+        await self._store.use_vectors(info.fingerprint, info.dimensions)
+        while True:
+            self._wake.clear()
+            chunks = await self._store.unembedded(ROUND_CHUNKS)
+            counts = await self._store.counts()
+            self.pending = max(counts.chunks - counts.vectors, len(chunks))
+            self._signal()
+            if not chunks:
+                self.pending = 0
+                return
+            for at in range(0, len(chunks), COMMIT_CHUNKS):
+                batch = chunks[at : at + COMMIT_CHUNKS]
+                vectors = await embeddings.embed([chunk.embedded for chunk in batch], "document")
+                await self._store.put_vectors(
+                    {chunk.digest: vector for chunk, vector in zip(batch, vectors, strict=True)}
+                )
+                self.embedded += len(batch)
+                self.pending = max(0, self.pending - len(batch))
+                self._signal()
+                if self._wake.is_set():  # something newer came: it goes first
+                    break
+
+    def _signal(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,269 @@
+"""Keeps the store equal to the vault: look, diff, read, write; then the same for each batch of hints."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from vaultbridge.core.errors import IndexingError, NoteUnreadable
+from vaultbridge.core.notes import Change, FileStat, IndexedNote, NotePath, NoteUpdate
+from vaultbridge.core.ports import ChangeSource, ChunkStore, Clock
+from vaultbridge.core.search import Freshness
+from vaultbridge.index.backfill import Backfill
+from vaultbridge.index.diff import diff, pair_moves
+from vaultbridge.index.settle import Hints, Settler
+from vaultbridge.vault.chunking import chunk
+from vaultbridge.vault.files import Vault
+from vaultbridge.vault.ignore import RULE_FILES, IgnoreRules
+from vaultbridge.vault.markdown import parse
+
+log = logging.getLogger(__name__)
+
+BATCH_NOTES = 64
+"""Notes in one commit of a large change; a save is a batch of one."""
+COMMITS_BEFORE_MAINTENANCE = 100
+RETRY_SECONDS = 30.0
+"""The wait after the first failed reading of a note, doubled by each further one."""
+MOST_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the present batch of changes is written, in notes."""
+
+    done: int = 0
+    total: int = 0
+
+
+class Indexer:
+    """The only writer of the store's notes. ``run`` keeps it equal to the vault until it is cancelled."""
+
+    def __init__(self, vault: Vault, store: ChunkStore, source: ChangeSource, clock: Clock, backfill: Backfill) -> None:
+        self._vault = vault
+        self._store = store
+        self._source = source
+        self._clock = clock
+        self._backfill = backfill
+        self._rules = IgnoreRules.load(vault.root)
+        self._receipts: dict[NotePath, IndexedNote] = {}
+        self._commits = 0
+        self._wanted = 0
+        self._visible = 0
+        self._progress = Progress()
+        self._advanced = asyncio.Event()
+        self.error = ""
+
+    @property
+    def freshness(self) -> Freshness:
+        """How far the index is behind the vault."""
+        return Freshness(self._wanted, self._visible, self._backfill.pending)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the present batch is."""
+        return self._progress
+
+    @property
+    def polling(self) -> str:
+        """Why the vault is polled; empty if the system reports changes."""
+        return self._source.polling
+
+    @property
+    def rule_problems(self) -> tuple[str, ...]:
+        """What is wrong with the files that say what to leave out."""
+        return self._rules.problems
+
+    def excluded(self, path: NotePath) -> str:
+        """Why a path is not indexed; empty if it may be."""
+        return self._rules.reason(path)
+
+    async def run(self) -> None:
+        """Bring the store up to date, then follow the vault. The observer starts before the first walk."""
+        settler = Settler(self._clock)
+        self._source.start(settler.hint)
+        try:
+            await self._load()
+            await self._take(Hints(frozenset(), everything=True), settler)
+            while True:
+                try:
+                    hints = await asyncio.wait_for(settler.next(), self._retry_after())
+                except asyncio.TimeoutError:
+                    await self._retry()
+                else:
+                    await self._take(hints, settler)
+        finally:
+            self._source.stop()
+
+    async def _take(self, hints: Hints, settler: Settler) -> None:
+        self._wanted += 1
+        wanted = self._wanted
+        try:
+            await self._catch_up(hints)
+        except (IndexingError, OSError) as error:
+            # A full disk, a drive that is gone: say it, and look at everything again later.
+            self.error = str(error)
+            log.error("indexing failed: %s", error)
+            await self._clock.sleep(RETRY_SECONDS)
+            settler.hint(None)
+            return
+        self.error = ""
+        self._visible = wanted
+        self._advance()
+
+    async def sync(self) -> None:
+        """Make the store equal to the vault as it is now; work that an earlier run finished is not done again."""
+        await self._load()
+        await self._catch_up(Hints(frozenset(), everything=True))
+        self._visible = self._wanted
+        self._advance()
+
+    async def _load(self) -> None:
+        self._receipts = {note.state.path: note for note in await self._store.notes()}
+
+    async def settled(self) -> None:
+        """Wait until every seen change is searchable and no chunk waits for a vector. Raises IndexingError."""
+        while self._visible < self._wanted:
+            await self._advanced.wait()
+        await self._backfill.finished()
+
+    def _advance(self) -> None:
+        self._advanced.set()
+        self._advanced = asyncio.Event()
+        self._backfill.wake()
+
+    # --- from hints to changes ------------------------------------------------------------------------------------
+
+    def _walk(self) -> list[FileStat]:
+        return list(self._vault.walk(self._rules))
+
+    def _changes(self, disk: Sequence[FileStat], receipts: dict[NotePath, IndexedNote]) -> list[Change]:
+        stored = [receipts[path].state for path in sorted(receipts)]
+        return pair_moves(diff(disk, stored, self._vault.hash), lambda path: receipts[path].state)
+
+    async def _catch_up(self, hints: Hints) -> None:
+        paths = {path for hint in hints.paths if (path := self._vault.note_path(hint)) is not None}
+        if paths & set(RULE_FILES):
+            self._rules = IgnoreRules.load(self._vault.root)
+        if hints.everything or paths & set(RULE_FILES):
+            await self._apply(await asyncio.to_thread(self._changes, self._walk(), self._receipts))
+            return
+        await self._apply(await asyncio.to_thread(self._changes_at, paths))
+
+    def _changes_at(self, paths: set[NotePath]) -> list[Change]:
+        """The changes at some paths; a path that is or was a folder stands for all notes below it."""
+        stored = {
+            path: receipt
+            for path, receipt in self._receipts.items()
+            if path in paths or any(path.startswith(f"{folder}/") for folder in paths)
+        }
+        files: dict[NotePath, FileStat] = {}
+        for path in paths:
+            if self._vault.is_folder(path):
+                if not self._rules.reason(path):
+                    files |= {file.path: file for file in self._vault.walk(self._rules, path)}
+            elif not self._rules.reason(path) and (file := self._vault.stat(path)) is not None:
+                files[path] = file
+        return self._changes(sorted(files.values(), key=lambda file: file.path), stored)
+
+    # --- from changes to rows -------------------------------------------------------------------------------------
+
+    async def _apply(self, changes: Sequence[Change]) -> None:
+        removed = [change.path for change in changes if change.kind == "removed"]
+        # Newest first: what somebody works on is findable before the archive is.
+        written = sorted(
+            (change for change in changes if change.kind != "removed"),
+            key=lambda change: -change.state.mtime_ns if change.state else 0,
+        )
+        self._progress = Progress(0, len(written))
+        if removed:
+            await self._commit([], removed)
+        for at in range(0, len(written), BATCH_NOTES):
+            batch = written[at : at + BATCH_NOTES]
+            updates, vanished = await asyncio.to_thread(self._read, batch)
+            await self._commit(updates, vanished)
+            self._progress = Progress(at + len(batch), len(written))
+        if self._commits >= COMMITS_BEFORE_MAINTENANCE or len(written) > BATCH_NOTES:
+            self._commits = 0
+            await self._store.maintain()
+
+    async def _commit(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath]) -> None:
+        await self._store.replace(updates, removed)
+        self._commits += 1
+        for path in removed:
+            self._receipts.pop(path, None)
+        for update in updates:
+            if update.origin is not None:
+                self._receipts.pop(update.origin, None)
+            self._receipts[update.note.state.path] = update.note
+        self._backfill.wake()
+
+    def _read(self, changes: Sequence[Change]) -> tuple[list[NoteUpdate], list[NotePath]]:
+        updates: list[NoteUpdate] = []
+        vanished: list[NotePath] = []
+        for change in changes:
+            try:
+                updates.append(self._read_one(change))
+            except FileNotFoundError:
+                vanished.append(change.path)
+                if change.origin is not None:
+                    vanished.append(change.origin)
+        return updates, vanished
+
+    def _read_one(self, change: Change) -> NoteUpdate:
+        assert change.state is not None
+        before = self._receipts.get(change.origin or change.path)
+        if change.kind == "touched" and before is not None:
+            return NoteUpdate(replace(before, state=change.state), None)
+        try:
+            text, state = self._vault.read(change.path)
+            note, problem = parse(text, state)
+            chunks = chunk(note)
+        except NoteUnreadable as error:
+            return self._unreadable(change, before, str(error))
+        except (ValueError, RecursionError, MemoryError) as error:
+            # A parser that stumbles over one note must not stop the others.
+            return self._unreadable(change, before, f"cannot be parsed ({type(error).__name__})")
+        receipt = IndexedNote(
+            state=state,
+            title=note.title,
+            tags=note.tags,
+            aliases=note.aliases,
+            headings=tuple(heading.text for heading in note.headings),
+            links=tuple(dict.fromkeys(link.target for link in note.links if link.target)),
+            chunks=len(chunks),
+            indexed_at=self._clock.now(),
+            reason=problem,
+            attempts=MOST_ATTEMPTS if problem else 0,
+        )
+        return NoteUpdate(receipt, chunks, change.origin)
+
+    def _unreadable(self, change: Change, before: IndexedNote | None, reason: str) -> NoteUpdate:
+        assert change.state is not None
+        same = before is not None and before.reason == reason and before.state.sha256 == change.state.sha256
+        base = before or IndexedNote(change.state, title=change.path.rsplit("/", 1)[-1].removesuffix(".md"))
+        attempts = base.attempts + 1 if same else 1
+        receipt = replace(base, state=change.state, reason=reason, attempts=attempts, indexed_at=self._clock.now())
+        if change.origin is not None:  # its rows carry the old path, and it cannot be read at the new one
+            return NoteUpdate(replace(receipt, chunks=0), (), change.origin)
+        return NoteUpdate(receipt, None)
+
+    # --- notes that could not be read -----------------------------------------------------------------------------
+
+    def _due(self) -> dict[NotePath, float]:
+        return {
+            path: receipt.indexed_at + RETRY_SECONDS * 2 ** (receipt.attempts - 1)
+            for path, receipt in self._receipts.items()
+            if receipt.reason and receipt.attempts < MOST_ATTEMPTS
+        }
+
+    def _retry_after(self) -> float | None:
+        due = self._due()
+        return max(0.1, min(due.values()) - self._clock.now()) if due else None
+
+    async def _retry(self) -> None:
+        now = self._clock.now()
+        again = [path for path, due in self._due().items() if due <= now]
+        changes = [Change("modified", path, self._receipts[path].state) for path in again]
+        await self._apply(changes)

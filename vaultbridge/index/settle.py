@@ -1,0 +1,61 @@
+"""From a storm of hints to batches: wait for quiet, but never longer than a ceiling."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from vaultbridge.core.ports import Clock
+
+QUIET_SECONDS = 0.25
+CEILING_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """Absolute paths that may have changed; ``everything`` if any may have."""
+
+    paths: frozenset[str]
+    everything: bool = False
+
+
+class Settler:
+    """Collects hints until the vault is quiet. Hints are never lost: one that comes late is in the next batch."""
+
+    def __init__(self, clock: Clock, quiet: float = QUIET_SECONDS, ceiling: float = CEILING_SECONDS) -> None:
+        self._clock = clock
+        self._quiet = quiet
+        self._ceiling = ceiling
+        self._paths: set[str] = set()
+        self._everything = False
+        self._last = 0.0
+        self._arrived = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def hint(self, path: str | None) -> None:
+        """Note a hint, from any thread; None: everything may have changed."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._add, path)
+
+    def _add(self, path: str | None) -> None:
+        if path is None:
+            self._everything = True
+        else:
+            self._paths.add(path)
+        self._last = self._clock.monotonic()
+        self._arrived.set()
+
+    async def next(self) -> Hints:
+        """The next batch: the first hint opens it, ``quiet`` seconds without another or the ceiling close it."""
+        await self._arrived.wait()
+        first = self._clock.monotonic()
+        while True:
+            now = self._clock.monotonic()
+            wait = min(self._last + self._quiet, first + self._ceiling) - now
+            if wait <= 0:
+                break
+            await self._clock.sleep(wait)
+        hints = Hints(frozenset(self._paths), self._everything)
+        self._paths, self._everything = set(), False
+        self._arrived.clear()
+        return hints

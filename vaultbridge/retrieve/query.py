@@ -1,0 +1,81 @@
+"""Reads a conversation: what is asked, of which notes, and which note is being edited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from vaultbridge.core.dialogue import Continuation, Message, Prompt
+from vaultbridge.core.search import Scope
+
+TAIL_CHARACTERS = 600
+"""How much of the last message is the question: editors send everything above the cursor."""
+SHORT_WORDS = 5
+"""A question of fewer words leans on the turn before it."""
+
+_TITLE = re.compile(r"\ATitle:[ \t]*(?P<title>[^\n]*)\n?")
+_OPERATOR = re.compile(r"(?<!\S)(?P<name>tag|path):(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>\S+))")
+_FRONT_MATTER = re.compile(r"\A\s*---\n.*?\n---\n", re.DOTALL)
+_SOURCES = re.compile(r"^(?:Sources: |来源：|出典：|출처: )\[\[.*$", re.MULTILINE)
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to look for. ``editing`` is the title of the note that the text comes from, which must not answer itself."""
+
+    text: str
+    scope: Scope
+    editing: str = ""
+
+
+def read_question(prompt: Prompt, scope: Scope) -> Question:
+    """The question of a prompt, narrowed to ``scope`` and to what ``tag:`` and ``path:`` in the text say."""
+    texts = [prompt.text] if isinstance(prompt, Continuation) else _user_texts(prompt.messages)
+    if not texts:
+        return Question("", scope)
+    newest = texts[-1]
+    editing = ""
+    if title := _TITLE.match(newest):
+        editing, newest = title["title"].strip(), newest[title.end() :]
+    newest = _SOURCES.sub("", _FRONT_MATTER.sub("", newest))
+    text, scope = _operators(_tail(newest), scope)
+    if len(texts) > 1 and 0 < len(_WORD.findall(text)) < SHORT_WORDS and not _has_cjk(text):
+        text = f"{_tail(texts[-2])}\n{text}"
+    return Question(text, scope, editing)
+
+
+def _user_texts(messages: Sequence[Message]) -> list[str]:
+    return [message.text for message in messages if message.role == "user" and message.text.strip()]
+
+
+def _tail(text: str) -> str:
+    """The end of a text, begun at a paragraph, a line or a word."""
+    text = text.strip()
+    if len(text) <= TAIL_CHARACTERS:
+        return text
+    tail = text[-TAIL_CHARACTERS:]
+    for border in ("\n\n", "\n", " "):
+        if border in tail:
+            return tail[tail.index(border) :].strip()
+    return tail
+
+
+def _operators(text: str, scope: Scope) -> tuple[str, Scope]:
+    tags: list[str] = []
+    folders: list[str] = []
+    for match in _OPERATOR.finditer(text):
+        value = match["quoted"] or match["plain"]
+        if match["name"] == "tag":
+            tags.append(value.lstrip("#"))
+        else:
+            folders.append(value.strip("/"))
+    if not tags and not folders:
+        return text, scope
+    narrowed = replace(scope, tags=scope.tags + tuple(tags), folders=scope.folders + tuple(folders))
+    return _OPERATOR.sub("", text).strip(), narrowed
+
+
+def _has_cjk(text: str) -> bool:
+    return any("\u3040" <= character <= "\u9fff" or "\uac00" <= character <= "\ud7a3" for character in text)

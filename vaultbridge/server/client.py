@@ -1,0 +1,59 @@
+"""The other end: how the commands speak to a running server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from vaultbridge.core.errors import NotReady, VaultbridgeError
+
+_CONNECT_SECONDS = 5.0
+
+
+class Client:
+    """Speaks to the server at ``address``. Its errors are ours."""
+
+    def __init__(self, address: str, token: str = "") -> None:
+        self._http = httpx.Client(
+            base_url=address,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
+            trust_env=False,
+        )
+
+    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """A JSON document. Raises what the server says is wrong."""
+        try:
+            response = self._http.get(path, params=dict(parameters or {}))
+        except httpx.HTTPError as error:
+            raise NotReady(f"The server does not answer ({type(error).__name__}).", "Is it still running?") from error
+        if response.is_error:
+            raise VaultbridgeError(_reason(response))
+        return response.json()
+
+    def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The chunks of a streamed answer. Raises what the server says is wrong, also in the middle."""
+        try:
+            with self._http.stream("POST", path, json={**body, "stream": True}) as response:
+                if response.is_error:
+                    response.read()
+                    raise VaultbridgeError(_reason(response))
+                for line in response.iter_lines():
+                    if not line.startswith("data: ") or line == "data: [DONE]":
+                        continue
+                    chunk = json.loads(line.removeprefix("data: "))
+                    if "error" in chunk:
+                        raise VaultbridgeError(chunk["error"]["message"])
+                    yield chunk
+        except httpx.HTTPError as error:
+            raise NotReady(f"The server went away ({type(error).__name__}).", "Is it still running?") from error
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"The server answered {response.status_code}."

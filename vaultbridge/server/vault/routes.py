@@ -1,0 +1,62 @@
+"""``/vault``: search and status; ``/health``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from vaultbridge import __version__
+from vaultbridge.core.notes import NotePath
+from vaultbridge.core.search import Mode, Scope
+from vaultbridge.core.search import Query as SearchQuery
+from vaultbridge.server.services import services_of
+from vaultbridge.server.vault.identity import right_vault
+from vaultbridge.server.vault.views import note_view, search_view, status_view
+
+router = APIRouter(prefix="/vault", dependencies=[Depends(right_vault)])
+health_router = APIRouter()
+
+Names = Annotated[list[str], Query()]
+
+
+@health_router.get("/health")
+async def health(request: Request) -> dict[str, Any]:
+    """That the server lives, and how its models do; it answers while they load."""
+    return {
+        "status": "ok",
+        "name": "vaultbridge",
+        "version": __version__,
+        "models": {model.name: {"state": model.state, "reason": model.reason} for model in services_of(request).models},
+    }
+
+
+@router.get("/search")
+async def search(
+    request: Request,
+    q: Annotated[str, Query(min_length=1, max_length=4000)],
+    k: Annotated[int, Query(ge=1, le=200)] = 10,
+    mode: Mode = "hybrid",
+    folder: Names = [],  # noqa: B006  FastAPI makes a new one for each request
+    tag: Names = [],  # noqa: B006
+    exclude: Names = [],  # noqa: B006
+) -> dict[str, Any]:
+    """The best chunks for ``q``, with the lanes that found each."""
+    scope = Scope(
+        folders=tuple(name.strip("/") for name in folder),
+        tags=tuple(name.lstrip("#") for name in tag),
+        exclude=tuple(NotePath(path) for path in exclude),
+    )
+    return await search_view(services_of(request), SearchQuery(q, scope, k, mode))
+
+
+@router.get("/status")
+async def status(request: Request) -> dict[str, Any]:
+    """Which vault, how much of it is indexed, how fresh the index is, and what is wrong."""
+    return await status_view(services_of(request))
+
+
+@router.get("/notes/{path:path}")
+async def note(request: Request, path: str) -> dict[str, Any]:
+    """One note: indexed or not, when, how many chunks, and if not, why."""
+    return await note_view(services_of(request), NotePath(path))

@@ -1,0 +1,131 @@
+"""Every setting, joined from four places: flag > environment > TOML file > default.
+
+The file is ``vaultbridge.toml`` in the user's config folder, or ``--config FILE``; a variable is called
+``VAULTBRIDGE_SECTION__KEY``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_config_path, user_data_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from vaultbridge.catalog.folder import default_folder
+from vaultbridge.core.errors import ConfigError
+
+AUTO = "auto"
+NONE = "none"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ServerSettings(_Section):
+    """Where the server listens, and to whom."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; another than loopback needs a token")
+    port: int = Field(1234, ge=1, le=65535, description="port to listen on")
+    token: str = Field("", description="clients must send it as `Authorization: Bearer …`; empty: none needed")
+    hosts: list[str] = Field([], description="names beside localhost that the server answers to")
+    origins: list[str] = Field([], description="web origins beside Obsidian's that may use the server")
+    strict_models: bool = Field(False, description="refuse unknown model ids instead of answering with ours")
+
+
+class ModelSettings(_Section):
+    """Which models run. A name from the catalogue, a file or folder, `auto` or `none`."""
+
+    generator: str = Field(AUTO, description="the chat model; `auto`: the best one fetched, `none`: passages only")
+    embedder: str = Field(AUTO, description="the embedder; `auto`: the best one fetched, `none`: keywords only")
+    folder: Path = Field(default_factory=default_folder, description="where fetched models are kept")
+    backend: str = Field(AUTO, description="`auto`: as the catalogue says; `fakes`: everything without any model")
+
+
+class EngineSettings(_Section):
+    """How the chat model runs."""
+
+    context: int = Field(8192, ge=512, description="tokens of context, at most what the model was trained on")
+    threads: int = Field(0, ge=0, description="threads for the chat model; 0: one for each physical core")
+    gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU; -1: all that fit")
+    queue: int = Field(32, ge=1, description="requests that may wait before further ones get 429")
+
+
+class ChatSettings(_Section):
+    """How answers are grounded."""
+
+    grounding: Literal["auto", "always", "off"] = Field("auto", description="`auto`: if notes speak of the question")
+    k: int = Field(8, ge=1, le=50, description="chunks that are looked up for a question")
+    notes_tokens: int = Field(0, ge=0, description="tokens of notes in a prompt; 0: as the catalogue says")
+    sources: Literal["auto", "field", "markdown", "none"] = Field(
+        "auto", description="`markdown`: a last line of text; `field`: an extra key; `auto`: what the client can show"
+    )
+
+
+class Settings(BaseSettings):
+    """All sections. ``vault`` and ``data`` stand above them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VAULTBRIDGE_", env_nested_delimiter="__", extra="forbid", nested_model_default_partial_update=True
+    )
+
+    vault: Path | None = Field(None, description="the folder of notes")
+    data: Path = Field(
+        default_factory=lambda: user_data_path("vaultbridge"), description="where the index is kept, never in the vault"
+    )
+    server: ServerSettings = ServerSettings()
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    engine: EngineSettings = EngineSettings()
+    chat: ChatSettings = ChatSettings()
+
+
+def default_config() -> Path:
+    """The settings file that is read if it exists."""
+    return user_config_path("vaultbridge") / "vaultbridge.toml"
+
+
+def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
+    """The settings of this run; ``flags`` maps dotted keys to values, None for a flag that was not given.
+
+    Raises ConfigError naming the key at fault.
+    """
+    if config is not None and not config.is_file():
+        raise ConfigError(f"There is no settings file {config}.", "Check --config.")
+    file = config or default_config()
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    try:
+        return Layered(**_nested(flags))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"The setting {key} is wrong: {first['msg']}.", "`vaultbridge --help` lists them.") from error
+    except ValueError as error:  # a TOML file that does not parse
+        raise ConfigError(f"{file} cannot be read: {error}.", "Correct or remove it.") from error
+
+
+def _nested(flags: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in flags.items():
+        if value is None:
+            continue
+        *sections, name = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = value
+    return nested

@@ -1,0 +1,150 @@
+"""The vault's files: what is there, and what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from stat import S_ISREG
+from typing import BinaryIO
+
+from vaultbridge.core.errors import NoteUnreadable, VaultNotFound
+from vaultbridge.core.notes import FileStat, FileState, NotePath
+from vaultbridge.vault.ignore import IgnoreRules, is_hidden
+
+NOTE_SUFFIXES = frozenset({".md"})
+"""The files that are notes, by their suffix in lower case."""
+MAX_NOTE_BYTES = 4_000_000
+_BLOCK = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+class Vault:
+    """A folder of notes. ``root`` is absolute, its own links resolved once.
+
+    Links within the vault, to files or folders, are never followed: what they lead to inside has its own name, and
+    what is outside is not the vault's. Raises VaultNotFound.
+    """
+
+    def __init__(self, root: Path) -> None:
+        hint = "Name the folder that holds your notes, the one with .obsidian in it."
+        try:
+            self.root = root.expanduser().resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            raise VaultNotFound(f"There is no folder {root}.", hint) from error
+        if not self.root.is_dir():
+            raise VaultNotFound(f"{root} is not a folder.", hint)
+        self._given = Path(os.path.normpath(Path.cwd() / root.expanduser()))
+
+    def walk(self, rules: IgnoreRules) -> Iterator[FileStat]:
+        """List the notes that the rules let in, sorted by the code points of their paths.
+
+        A folder that cannot be listed is skipped with a warning. Raises VaultNotFound at once if that is the root: a
+        vault on a drive that is gone is not an empty one.
+        """
+        found: list[FileStat] = []
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(self.root / folder) as entries:
+                    for entry in entries:
+                        path = NotePath(folder + entry.name)
+                        if is_hidden(entry.name) or not _is_unicode(entry.name):
+                            continue
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(f"{path}/")
+                        elif _is_note(path) and entry.is_file(follow_symlinks=False) and not rules.reason(path):
+                            with suppress(FileNotFoundError):
+                                seen = entry.stat(follow_symlinks=False)
+                                found.append(FileStat(path, seen.st_mtime_ns, seen.st_size))
+            except OSError as error:
+                if not folder:
+                    raise VaultNotFound(f"The vault {self.root} cannot be read: {error.strerror}.") from error
+                log.warning("Skipped the folder %s: %s", folder, error.strerror)
+        return iter(sorted(found, key=lambda note: note.path))
+
+    def stat(self, path: NotePath) -> FileStat | None:
+        """Look at one note; None if it is missing, not a note, no regular file, or behind a link."""
+        try:
+            seen = os.lstat(self._locate(path))
+        except OSError:
+            return None
+        return FileStat(path, seen.st_mtime_ns, seen.st_size) if _is_note(path) and S_ISREG(seen.st_mode) else None
+
+    def read(self, path: NotePath) -> tuple[str, FileState]:
+        """Read a note's text, and the state of the very bytes that it was decoded from.
+
+        UTF-8; a byte order mark is left out of the text, line ends stay as they are. Raises FileNotFoundError if the
+        note is gone, NoteUnreadable if it is longer than ``MAX_NOTE_BYTES``, not UTF-8, not permitted or behind a link.
+        """
+        with self._open(path) as (file, found):
+            if found.size > MAX_NOTE_BYTES:
+                raise NoteUnreadable(f"too large: {found.size} bytes, the limit is {MAX_NOTE_BYTES}")
+            content = file.read(MAX_NOTE_BYTES + 1)
+        if len(content) > MAX_NOTE_BYTES:
+            raise NoteUnreadable(f"too large: more than {MAX_NOTE_BYTES} bytes")
+        state = FileState(path, found.mtime_ns, found.size, hashlib.sha256(content).hexdigest())
+        try:
+            return content.decode().removeprefix("\ufeff"), state
+        except UnicodeDecodeError as error:
+            raise NoteUnreadable(f"not UTF-8 at byte {error.start}", "Save it as UTF-8.") from error
+
+    def hash(self, path: NotePath) -> FileState:
+        """Tell a file's state without decoding it, whatever its size. Raises as ``read``, but for size and encoding."""
+        digest = hashlib.sha256()
+        with self._open(path) as (file, found):
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        return FileState(path, found.mtime_ns, found.size, digest.hexdigest())
+
+    def note_path(self, path: str | Path) -> NotePath | None:
+        """Say what an absolute path is called in the vault; None if it is outside, or the vault itself.
+
+        The path need not exist, and may begin with the root as it was given, links unresolved.
+        """
+        place = Path(os.path.normpath(path))
+        for root in (self.root, self._given):
+            if place != root and place.is_relative_to(root):
+                return NotePath(place.relative_to(root).as_posix())
+        return None
+
+    def _locate(self, path: NotePath) -> Path:
+        if "\0" in path:
+            raise FileNotFoundError(f"no file has a zero in its name: {path!r}")
+        place = self.root.joinpath(*PurePosixPath(path).parts)
+        # A folder's true place is its own only if no link is on the way; ".." does not get past this either.
+        if place.parent.resolve(strict=True) != place.parent or not place.is_relative_to(self.root):
+            raise PermissionError("it is behind a link")
+        return place
+
+    @contextmanager
+    def _open(self, path: NotePath) -> Iterator[tuple[BinaryIO, FileStat]]:
+        try:
+            place = self._locate(path)
+            if not S_ISREG(os.lstat(place).st_mode):
+                raise NoteUnreadable("cannot be read: it is a link, or no regular file")
+            with place.open("rb") as file:
+                # Looked at before the reading: if it is being written meanwhile, the next look differs.
+                seen = os.fstat(file.fileno())
+                yield file, FileStat(path, seen.st_mtime_ns, seen.st_size)
+        except NotADirectoryError as error:
+            # A folder on the way is now a file, so there is no such note.
+            raise FileNotFoundError(str(error)) from error
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise NoteUnreadable(f"cannot be read: {error.strerror or error}") from error
+
+
+def _is_note(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in NOTE_SUFFIXES
+
+
+def _is_unicode(name: str) -> bool:
+    """False for a name of other bytes, which POSIX file systems may hold: neither Obsidian nor JSON can spell it."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
