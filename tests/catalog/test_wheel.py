@@ -155,6 +155,12 @@ def test_a_folder_that_cannot_be_written_is_said(index: Path, tmp_path: Path) ->
         supply(tmp_path).pull("tiny")
 
 
+def test_a_models_folder_that_is_a_file_is_said(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").touch()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        supply(tmp_path).pull("tiny")
+
+
 def test_files_of_other_platforms_are_left_out(index: Path, tmp_path: Path) -> None:
     digest = hashlib.sha256(PARTS[0]).hexdigest()
     files = [

@@ -438,6 +438,13 @@ async def test_spaces_do_not_meet(store: Store, rng: np.random.Generator) -> Non
     assert await store.vector_tables() == {"space": 0, "other/space: v2 'é": 0}
 
 
+async def test_a_space_may_be_asked_for_by_many_at_once(bare: Store, rng: np.random.Generator) -> None:
+    await asyncio.gather(*(bare.use_vectors("space", DIMENSIONS) for _ in range(5)))
+    await bare.put_vectors({"x": random_embedding(rng)})
+    await bare.use_vectors("space", DIMENSIONS)
+    assert await bare.vector_tables() == {"space": 1}
+
+
 async def test_maintenance_changes_no_answer(store: Store, rng: np.random.Generator) -> None:
     for n in range(8):
         await store.replace([update(f"{n}.md", f"apple {n}", f"pear {n % 3}", mtime=n)])

@@ -76,8 +76,12 @@ class LanceStore:
 
         Raises StoreMismatch if the index holds other dimensions under it.
         """
-        with guarded():
-            self._vectors = await VectorTable.open(self._db, fingerprint, dimensions)
+        if self._serves(fingerprint, dimensions):  # asked before every question: no waiting for a writer
+            return
+        async with self._writing:
+            if not self._serves(fingerprint, dimensions):
+                with guarded():
+                    self._vectors = await VectorTable.open(self._db, fingerprint, dimensions)
 
     async def vector_tables(self) -> dict[str, int]:
         """How many vectors are stored, by fingerprint; some may belong to embedders of the past."""
@@ -210,6 +214,10 @@ class LanceStore:
         self._db.close()
 
     # --- helpers --------------------------------------------------------------------------------------------------
+
+    def _serves(self, fingerprint: str, dimensions: int) -> bool:
+        space = self._vectors
+        return space is not None and (space.fingerprint, space.dimensions) == (fingerprint, dimensions)
 
     async def _version(self) -> tuple[int, int]:
         return await self._chunks.version(), await self._notes.version()

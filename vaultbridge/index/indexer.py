@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from vaultbridge.core.errors import IndexingError, NoteUnreadable
+from vaultbridge.core.errors import NoteUnreadable, VaultbridgeError
 from vaultbridge.core.notes import Change, FileStat, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.ports import ChangeSource, ChunkStore, Clock
 from vaultbridge.core.search import Freshness
@@ -23,7 +24,10 @@ log = logging.getLogger(__name__)
 
 BATCH_NOTES = 64
 """Notes in one commit of a large change; a save is a batch of one."""
-COMMITS_BEFORE_MAINTENANCE = 100
+COMMITS_BEFORE_MAINTENANCE = 32
+"""Unindexed rows are searched by a scan, and each commit leaves files: maintenance folds both in."""
+MOST_PATHS = 256
+"""More hints than this, from git or a sync tool, and a look at everything is the cheaper way."""
 RETRY_SECONDS = 30.0
 """The wait after the first failed reading of a note, doubled by each further one."""
 MOST_ATTEMPTS = 8
@@ -101,7 +105,7 @@ class Indexer:
         wanted = self._wanted
         try:
             await self._catch_up(hints)
-        except (IndexingError, OSError) as error:
+        except (VaultbridgeError, OSError) as error:
             # A full disk, a drive that is gone: say it, and look at everything again later.
             self.error = str(error)
             log.error("indexing failed: %s", error)
@@ -135,37 +139,33 @@ class Indexer:
 
     # --- from hints to changes ------------------------------------------------------------------------------------
 
-    def _walk(self) -> list[FileStat]:
-        return list(self._vault.walk(self._rules))
-
-    def _changes(self, disk: Sequence[FileStat], receipts: dict[NotePath, IndexedNote]) -> list[Change]:
-        stored = [receipts[path].state for path in sorted(receipts)]
-        return pair_moves(diff(disk, stored, self._vault.hash), lambda path: receipts[path].state)
-
     async def _catch_up(self, hints: Hints) -> None:
-        paths = {path for hint in hints.paths if (path := self._vault.note_path(hint)) is not None}
-        if paths & set(RULE_FILES):
+        hinted = {path for hint in hints.paths if (path := self._vault.note_path(hint)) is not None}
+        if new_rules := bool(hinted & set(RULE_FILES)):
             self._rules = IgnoreRules.load(self._vault.root)
-        if hints.everything or paths & set(RULE_FILES):
-            await self._apply(await asyncio.to_thread(self._changes, self._walk(), self._receipts))
-            return
-        await self._apply(await asyncio.to_thread(self._changes_at, paths))
+        paths = {path for path in hinted if not self._rules.reason(path)}
+        everything = hints.everything or new_rules or len(paths) > MOST_PATHS or any(map(self._is_folder, paths))
+        await self._apply(
+            await asyncio.to_thread(self._all_changes if everything else partial(self._changes_at, paths))
+        )
+
+    def _is_folder(self, path: NotePath) -> bool:
+        """Whether a path is, or was, a folder: it stands for every note below it."""
+        if path in self._receipts:
+            return False
+        return (self._vault.root / path).is_dir() or any(known.startswith(f"{path}/") for known in self._receipts)
+
+    def _all_changes(self) -> list[Change]:
+        return self._changes(self._vault.walk(self._rules), self._receipts)
 
     def _changes_at(self, paths: set[NotePath]) -> list[Change]:
-        """The changes at some paths; a path that is or was a folder stands for all notes below it."""
-        stored = {
-            path: receipt
-            for path, receipt in self._receipts.items()
-            if path in paths or any(path.startswith(f"{folder}/") for folder in paths)
-        }
-        files: dict[NotePath, FileStat] = {}
-        for path in paths:
-            if self._vault.is_folder(path):
-                if not self._rules.reason(path):
-                    files |= {file.path: file for file in self._vault.walk(self._rules, path)}
-            elif not self._rules.reason(path) and (file := self._vault.stat(path)) is not None:
-                files[path] = file
-        return self._changes(sorted(files.values(), key=lambda file: file.path), stored)
+        stored = {path: receipt for path in paths if (receipt := self._receipts.get(path)) is not None}
+        files = [file for path in sorted(paths) if (file := self._vault.stat(path)) is not None]
+        return self._changes(files, stored)
+
+    def _changes(self, disk: Iterable[FileStat], receipts: Mapping[NotePath, IndexedNote]) -> list[Change]:
+        stored = [receipts[path].state for path in sorted(receipts)]
+        return pair_moves(diff(disk, stored, self._vault.hash), lambda path: receipts[path].state)
 
     # --- from changes to rows -------------------------------------------------------------------------------------
 
@@ -184,9 +184,14 @@ class Indexer:
             updates, vanished = await asyncio.to_thread(self._read, batch)
             await self._commit(updates, vanished)
             self._progress = Progress(at + len(batch), len(written))
-        if self._commits >= COMMITS_BEFORE_MAINTENANCE or len(written) > BATCH_NOTES:
-            self._commits = 0
-            await self._store.maintain()
+            if self._commits >= COMMITS_BEFORE_MAINTENANCE:
+                await self._maintain()
+        if len(written) > BATCH_NOTES:
+            await self._maintain()
+
+    async def _maintain(self) -> None:
+        self._commits = 0
+        await self._store.maintain()
 
     async def _commit(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath]) -> None:
         await self._store.replace(updates, removed)

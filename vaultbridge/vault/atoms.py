@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markdown_it.tree import SyntaxTreeNode
 
@@ -26,7 +26,7 @@ class Atom:
     """A stretch of text that stays whole, without outer blank lines; ``size`` as ``measure`` counts.
 
     ``rank`` says how deep in its block it begins, 0 for the block's start: the lower, the better a place to cut in
-    front of it. ``header`` is the header of the table of which it is a later row.
+    front of it. ``header`` is the first row of the table of which it is a later part.
     """
 
     start: int
@@ -68,20 +68,21 @@ class Atoms:
                 yield from self._node(child, first, last, rank + (first > start))
         elif node.type == "table":
             rows = [self._structure.line(row.map[0]) for part in node.children for row in part.children if row.map]
+            header = " ".join(_LINE_END.split(self._text[start:end], 1)[0].split())
             # The header, the line under it and the first row stay together.
-            header = self._text[start : rows[1] if rows[1:] else end].strip()
-            yield from self._cut(start, rows[2:], end, rank, header)
+            for atom in self._cut(start, rows[2:], end, rank):
+                yield replace(atom, header=header) if atom.start > start else atom
         elif node.type in ("paragraph", "heading"):
             yield from self._cut(start, self._outside(_SENTENCE_END, start, end), end, rank)
         else:
             yield from self._cut(start, (line.end() for line in _LINE_END.finditer(self._text, start, end)), end, rank)
 
-    def _cut(self, start: int, cuts: Iterable[int], end: int, rank: int, header: str = "") -> Iterator[Atom]:
+    def _cut(self, start: int, cuts: Iterable[int], end: int, rank: int) -> Iterator[Atom]:
         for first, last in _between(start, cuts, end):
             into = self._whole if self._fits(first, last) else self._words
-            yield from into(first, last, rank + (first > start), header if first > start else "")
+            yield from into(first, last, rank + (first > start))
 
-    def _words(self, start: int, end: int, rank: int, header: str) -> Iterator[Atom]:
+    def _words(self, start: int, end: int, rank: int) -> Iterator[Atom]:
         """Fill atoms from the left: in a text without structure no place to cut is better than another."""
         ends = list(self._outside(_WORD_END, start, end))
         while start < end:
@@ -89,15 +90,15 @@ class Atoms:
             at = bisect_right(ends, stop) - 1
             if stop < end and at >= 0 and ends[at] > start:
                 stop = ends[at]
-            yield from self._whole(start, stop, rank, header)
+            yield from self._whole(start, stop, rank)
             start = stop
 
-    def _whole(self, start: int, end: int, rank: int, header: str = "") -> Iterator[Atom]:
+    def _whole(self, start: int, end: int, rank: int) -> Iterator[Atom]:
         end = start + len(self._text[start:end].rstrip())
         if blank := _BLANK_LINES.match(self._text, start, end):
             start = blank.end()
         if start < end:
-            yield Atom(start, end, measure(self._text[start:end]), rank, header)
+            yield Atom(start, end, measure(self._text[start:end]), rank)
 
     def _outside(self, ends: re.Pattern[str], start: int, end: int) -> Iterator[int]:
         """Where a pattern's matches end, except inside a link, code or math."""

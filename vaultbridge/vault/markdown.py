@@ -23,9 +23,9 @@ def parse(text: str, state: FileState) -> tuple[Note, str]:
     """Parse a note; the second value says why its front matter could not be read, empty if all is well.
 
     Broken front matter leaves ``frontmatter`` empty and the rest of the note as it is. The title is the property
-    ``title`` if it is a text, else the file's name. Tags come without ``#``; they and aliases keep their case, each once,
-    those of the properties first. Links in properties count, as in Obsidian. Code, math and comments (``%%``) hold
-    neither links nor tags nor block ids. Headings are the top-level ones. Never raises.
+    ``title`` if it is a text, else the file's name. Tags come without ``#``; they and aliases keep their case, each
+    stands once, those of the properties first. Links in properties count, as in Obsidian. Code, math and comments
+    (``%%``) hold neither links nor tags nor block ids. Headings are the top-level ones. Never raises.
     """
     structure = Structure(text)
     properties, reason = frontmatter.load(structure.yaml)
