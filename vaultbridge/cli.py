@@ -20,7 +20,7 @@ from vaultbridge.core.errors import ConfigError, RequestError, VaultbridgeError
 
 if TYPE_CHECKING:
     from vaultbridge.settings import Settings
-    from vaultbridge.wiring import Place
+    from vaultbridge.wiring import House, Place
 
 app = typer.Typer(
     help="Answers grounded in your Obsidian vault, from a model on your own computer.",
@@ -38,6 +38,7 @@ err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 WORK_FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
+VECTOR_PATIENCE_SECONDS = 8.0
 
 
 class ModeName(str, Enum):
@@ -92,7 +93,7 @@ def _root(
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("httpx", "httpcore", "watchdog", "asyncio", "filelock"):
+    for noisy in ("httpx", "httpcore", "watchdog", "asyncio", "filelock", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -237,9 +238,20 @@ async def _index(settings: Settings, rebuild: bool, watch: bool, as_json: bool) 
         _print_status(await status_view(house.services), as_json)
 
 
-async def _synced(house: Any) -> None:
+async def _synced(house: House) -> None:
     await house.indexer.sync()
     await house.indexer.settled()
+
+
+async def _nearly_synced(house: House) -> None:
+    """In sync for keyword search; vectors are waited for a moment only, and what lacks then is said."""
+    try:
+        await asyncio.wait_for(_synced(house), VECTOR_PATIENCE_SECONDS)
+    except asyncio.TimeoutError:
+        counts = await house.store.counts()
+        err.print(
+            f"(Vectors: {counts.vectors} of {counts.chunks} passages. `vaultbridge index` makes the rest.)", style="dim"
+        )
 
 
 def _wait_for_server(running: Mapping[str, Any], as_json: bool) -> None:
@@ -299,7 +311,7 @@ async def _search(settings: Settings, text: str, limit: int, mode: Any, as_json:
         found = await asyncio.to_thread(client.get, "/vault/search", {"q": text, "k": limit, "mode": mode})
     else:
         async with open_house(settings) as house:
-            await house.indexer.sync()
+            await _nearly_synced(house)
             found = await search_view(house.services, Query(text, limit=limit, mode=mode))
     if as_json:
         _print_json(found)
@@ -347,7 +359,7 @@ async def _ask(settings: Settings, text: str, as_json: bool) -> None:
     from vaultbridge.server.openai.answer import Envelope, chunks, opened
 
     async with open_house(settings) as house:
-        await house.indexer.sync()
+        await _nearly_synced(house)
         request = Request(
             Conversation((Message("user", (text,)),)), grounding=settings.chat.grounding, k=settings.chat.k
         )

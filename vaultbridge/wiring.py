@@ -161,6 +161,7 @@ async def open_house(settings: Settings, *, watch: bool = False) -> AsyncIterato
             generator,
             freshness=lambda: indexer.freshness,
             notes_tokens=settings.chat.notes_tokens or (generator_model.notes_tokens if generator_model else 0) or 1000,
+            max_tokens=settings.chat.max_tokens,
             fetch_command=f"vaultbridge models pull {RECOMMENDED}",
         )
         services = Services(

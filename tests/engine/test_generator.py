@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -37,7 +37,7 @@ class CountingDecoder(FakeDecoder):
         self.decoded = 0
         self.fail = False
 
-    def decode(self, tokens: list[int], position: int) -> None:  # type: ignore[override]
+    def decode(self, tokens: Sequence[int], position: int) -> None:
         if self.fail:
             raise RuntimeError("native trouble")
         self.decoded += len(tokens)

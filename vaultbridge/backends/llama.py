@@ -17,6 +17,8 @@ from vaultbridge.core.errors import DecodeFailed, ModelInvalid
 
 BATCH = 512
 """Tokens in one decode call at the most: between two calls an answer can be cancelled."""
+PENALTY_WINDOW = 256
+"""Tokens of the answer that penalties look back at."""
 _LOG_ERROR = 4
 
 
@@ -188,7 +190,11 @@ class LlamaSampler:
         if sampling.repeat_penalty != 1.0 or sampling.frequency_penalty or sampling.presence_penalty:
             parts.append(
                 llama_cpp.llama_sampler_init_penalties(
-                    vocabulary, -1, sampling.repeat_penalty, sampling.frequency_penalty, sampling.presence_penalty
+                    vocabulary,
+                    PENALTY_WINDOW,
+                    sampling.repeat_penalty,
+                    sampling.frequency_penalty,
+                    sampling.presence_penalty,
                 )
             )
         if sampling.temperature <= 0:

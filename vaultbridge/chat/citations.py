@@ -12,6 +12,8 @@ from vaultbridge.core.search import Citation, Hit
 MOST_SOURCES = 3
 SUPPORT_FLOOR = 0.35
 """The part of an answer's words that a note must hold to be named as its source without a mark."""
+MARKED_FLOOR = 0.15
+"""The same for a note that the answer marks."""
 
 _FORBIDDEN_IN_LINK = re.compile(r"[#|^\[\]]|%%")
 _WORD = re.compile(r"[\u3040-\u9fff\uac00-\ud7a3]|[^\W_]{3,}")
@@ -27,8 +29,9 @@ class LinkWriter:
         """``[[Note]]``, ``[[Note#Heading]]`` or ``[[folder/Note#Heading|shown]]``."""
         stem = _stem(path)
         target = stem if self._namesakes[stem.casefold()] < 2 else path.removesuffix(".md")
-        # Obsidian resolves a heading with its link characters written as spaces.
-        fragment = " ".join(_FORBIDDEN_IN_LINK.sub(" ", heading).split())
+        # Obsidian resolves a heading with its link characters written as spaces. The heading that repeats the note's
+        # name says nothing more than the name.
+        fragment = " ".join(_FORBIDDEN_IN_LINK.sub(" ", heading).split()) if heading != stem else ""
         return f"[[{target}{'#' + fragment if fragment else ''}{'|' + shown if shown else ''}]]"
 
 
@@ -90,26 +93,26 @@ class MarkFilter:
 
 
 def attribute(answer: str, citations: Sequence[Citation], marked: Sequence[int]) -> list[Citation]:
-    """The citations that an answer rests on: those it marks, else those that hold most of its words.
+    """The citations that an answer rests on, at most three, best first: those that hold most of its words.
 
-    At most three, best first; an answer that shares too little with every note has none.
+    A note that the answer marks needs less support than one that it does not name, but some: small models put marks
+    behind anything. An answer that shares too little with every note has no source.
     """
-    by_number = {citation.number: citation for citation in citations}
-    if marked:
-        chosen = [by_number[number] for number in marked]
-    else:
-        said = set(_WORD.findall(answer.casefold()))
-        support = {
-            citation.number: len(said & set(_WORD.findall(citation.quote.casefold()))) / max(len(said), 1)
-            for citation in citations
-        }
-        best = max(support.values(), default=0.0)
-        chosen = sorted(
-            (by_number[number] for number, part in support.items() if part >= max(SUPPORT_FLOOR, 0.7 * best)),
-            key=lambda citation: -support[citation.number],
-        )
-    unique = {citation.link: citation for citation in reversed(chosen)}
-    return [citation for citation in chosen if unique[citation.link] is citation][:MOST_SOURCES]
+    said = set(_WORD.findall(answer.casefold()))
+    support = {citation.number: _support(said, citation.quote) for citation in citations}
+    best = max(support.values(), default=0.0)
+
+    def holds(citation: Citation) -> bool:
+        floor = MARKED_FLOOR if citation.number in marked else max(SUPPORT_FLOOR, 0.7 * best)
+        return support[citation.number] >= floor
+
+    chosen = sorted(filter(holds, citations), key=lambda citation: -support[citation.number])
+    first_with_link = {citation.link: citation.number for citation in reversed(chosen)}
+    return [citation for citation in chosen if first_with_link[citation.link] == citation.number][:MOST_SOURCES]
+
+
+def _support(said: set[str], quote: str) -> float:
+    return len(said & set(_WORD.findall(quote.casefold()))) / max(len(said), 1)
 
 
 def _stem(path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vaultbridge.chat.citations import MarkFilter, attribute, cite
@@ -75,6 +75,7 @@ class ChatService:
         generator: Generator | None,
         freshness: Callable[[], Freshness],
         notes_tokens: int,
+        max_tokens: int,
         fetch_command: str,
     ) -> None:
         self._retriever = retriever
@@ -82,6 +83,7 @@ class ChatService:
         self._generator = generator
         self._freshness = freshness
         self._notes_tokens = notes_tokens
+        self._max_tokens = max_tokens
         self._fetch_command = fetch_command
 
     async def answer(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
@@ -109,9 +111,7 @@ class ChatService:
             return [], [], words
         scope = question.scope
         if request.note is not None:
-            scope = Scope(
-                scope.folders, scope.tags, scope.notes, (*scope.exclude, request.note), scope.since, scope.until
-            )
+            scope = replace(scope, exclude=(*scope.exclude, request.note))
         hits = await self._retriever.relevant(Query(question.text, scope, limit=request.k), question.editing)
         notes = {note.state.path: note for note in await self._store.notes()}
         return hits, cite(hits, notes), words
@@ -127,9 +127,10 @@ class ChatService:
             if citations
             else GroundedPrompt(request.prompt)
         )
+        sampling = replace(request.sampling, max_tokens=request.sampling.max_tokens or self._max_tokens)
         marks = MarkFilter({})
         said: list[str] = []
-        async with aclosing(generator.stream(prompt, request.sampling)) as events:
+        async with aclosing(generator.stream(prompt, sampling)) as events:
             async for event in events:
                 if isinstance(event, Started):
                     kept = [citation for citation in citations if citation.number in event.kept]

@@ -48,15 +48,19 @@ Prompt = Conversation | Continuation
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to choose tokens, in OpenAI's and llama.cpp's terms. ``max_tokens`` None: as many as fit."""
+    """How to choose tokens, in OpenAI's and llama.cpp's terms. ``max_tokens`` None: as many as fit.
 
-    temperature: float = 0.7
+    ``repeat_penalty`` looks at the answer alone, so that quoting a note is not punished; a little of it keeps small
+    models from going round in circles.
+    """
+
+    temperature: float = 0.3
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
-    repeat_penalty: float = 1.0
+    repeat_penalty: float = 1.1
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None

@@ -17,8 +17,8 @@ import httpx
 from rich.console import Console
 
 VAULT = Path(__file__).parents[2] / "docs" / "sample-vault"
-QUESTION = "How often should I water the tomatoes?"
-EXPECTED = "[[Tomatoes#Watering]]"
+QUESTION = "When does the reading group meet?"
+EXPECTED = "[[Reading group#Meetings]]"
 START_SECONDS = 120.0
 
 out = Console(highlight=False, markup=False, soft_wrap=True)
