@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +21,7 @@ from vaultbridge import __version__
 from vaultbridge.core.errors import ConfigError, RequestError, VaultbridgeError
 
 if TYPE_CHECKING:
+    from vaultbridge.server.client import Client
     from vaultbridge.settings import Settings
     from vaultbridge.wiring import House, Place
 
@@ -32,8 +35,9 @@ app = typer.Typer(
 models_app = typer.Typer(help="The models: list, fetch, describe, remove.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models_app, name="models")
 
-out = Console(highlight=False, markup=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+# What is printed is other people's text: no markup, and ``:tada:`` stays what it is.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 WORK_FAILED = 1
 WRONG_USAGE = 2
@@ -142,36 +146,46 @@ def serve(
 
 
 async def _serve(settings: Settings) -> None:
-    import uvicorn
+    from vaultbridge.server.app import Application
+    from vaultbridge.server.guard import GuardOptions
+    from vaultbridge.server.listen import Server
+    from vaultbridge.server.port import claim, in_url, is_loopback
+    from vaultbridge.wiring import announce, check_unused, open_house, place_of
 
-    from vaultbridge.server.app import create_app
-    from vaultbridge.server.guard import LOOPBACK_HOSTS, GuardOptions
-    from vaultbridge.server.port import claim
-    from vaultbridge.wiring import announce, open_house, place_of
-
-    host, port = settings.server.host, settings.server.port
-    if host not in (*LOOPBACK_HOSTS, "::1") and not settings.server.token:
+    host, port = settings.server.host.strip("[]"), settings.server.port
+    if not is_loopback(host) and not settings.server.token:
         raise ConfigError(
             f"On {host} everybody in the network could read the vault.", "Set server.token, or keep to 127.0.0.1."
         )
     place = place_of(settings)
-    listener = claim(host, port, f"vaultbridge serve --vault {_shell(place.vault)}")
-    with listener:
-        async with open_house(settings, watch=True) as house:
-            hosts = (host, *settings.server.hosts)
-            options = GuardOptions(hosts, tuple(settings.server.origins), settings.server.token)
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    create_app(house.services, options), log_config=None, access_log=False, timeout_graceful_shutdown=1
-                )
-            )
-            address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
-            announce(place, address, settings.server.token)
-            err.print(f"vaultbridge serves {place.vault.name} at {address}/v1 ({house.chosen}). Ctrl-C stops it.")
-            try:
-                await server.serve(sockets=[listener])
-            finally:
-                place.server_file.unlink(missing_ok=True)
+    check_unused(place)
+    hosts = (in_url(host), *settings.server.hosts)
+    application = Application(GuardOptions(hosts, tuple(settings.server.origins), settings.server.token))
+    server = Server(application)
+    with claim(host, port, f"vaultbridge serve --vault {_shell(place.vault)}") as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            async with AsyncExitStack() as stack:
+                # It answers /health while the index is opened.
+                opening = asyncio.create_task(stack.enter_async_context(open_house(settings, watch=True)))
+                try:
+                    await asyncio.wait((opening, serving), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if not opening.done():
+                        # Ctrl-C. A library that is being imported cannot be stopped, and nothing else is under way.
+                        os._exit(0)
+                house = await opening
+                application.open(house.services)
+                address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else in_url(host)}:{port}"
+                announce(place, address, settings.server.token)
+                err.print(f"vaultbridge serves {place.vault.name} at {address}/v1 ({house.chosen}). Ctrl-C stops it.")
+                try:
+                    await serving
+                finally:
+                    place.server_file.unlink(missing_ok=True)
+        finally:
+            server.stop()
+            await serving
 
 
 def _shell(path: Path) -> str:
@@ -202,20 +216,17 @@ def index(
 
 
 async def _index(settings: Settings, rebuild: bool, watch: bool, as_json: bool) -> None:
-    import shutil
-
     from vaultbridge.server.vault.views import status_view
     from vaultbridge.wiring import open_house, place_of, running_server
 
     place = place_of(settings)
-    if running := running_server(place):
+    if client := _client(running_server(place)):
         if rebuild:
             raise ConfigError("A server uses this index.", "Stop it before --rebuild.")
-        await asyncio.to_thread(_wait_for_server, running, as_json)
+        async with client:
+            await _wait_for_server(client, as_json)
         return
-    if rebuild:
-        shutil.rmtree(place.store_uri, ignore_errors=True)
-    async with open_house(settings, watch=watch) as house:
+    async with open_house(settings, watch=watch, rebuild=rebuild) as house:
         if watch:
             err.print(f"Following {place.vault.name}. Ctrl-C stops it.")
             await asyncio.Event().wait()
@@ -245,8 +256,9 @@ async def _synced(house: House) -> None:
 
 async def _nearly_synced(house: House) -> None:
     """In sync for keyword search; vectors are waited for a moment only, and what lacks then is said."""
+    await house.indexer.sync()
     try:
-        await asyncio.wait_for(_synced(house), VECTOR_PATIENCE_SECONDS)
+        await asyncio.wait_for(house.indexer.settled(), VECTOR_PATIENCE_SECONDS)
     except asyncio.TimeoutError:
         counts = await house.store.counts()
         err.print(
@@ -254,22 +266,19 @@ async def _nearly_synced(house: House) -> None:
         )
 
 
-def _wait_for_server(running: Mapping[str, Any], as_json: bool) -> None:
-    import time
-
-    from vaultbridge.server.client import Client
-
-    client = Client(running["address"], running["token"])
+async def _wait_for_server(client: Client, as_json: bool) -> None:
     with _progress(as_json) as bar:
         task = bar.add_task("The running server indexes", total=None)
         while True:
-            status = client.get("/vault/status")
+            status = await client.get("/vault/status")
+            if problem := status["problems"].get("index"):
+                raise VaultbridgeError(f"The server cannot index: {problem}")
             freshness, counts = status["freshness"], status["counts"]
             bar.update(task, completed=counts["chunks"] - freshness["pending"], total=counts["chunks"])
             embedding = freshness["pending"] and not status["problems"].get("vectors")
             if freshness["visible"] == freshness["wanted"] > 0 and not embedding:
                 break
-            time.sleep(0.3)
+            await asyncio.sleep(0.3)
     _print_status(status, as_json)
 
 
@@ -308,7 +317,8 @@ async def _search(settings: Settings, text: str, limit: int, mode: Any, as_json:
     from vaultbridge.wiring import open_house, place_of, running_server
 
     if client := _client(running_server(place_of(settings))):
-        found = await asyncio.to_thread(client.get, "/vault/search", {"q": text, "k": limit, "mode": mode})
+        async with client:
+            found = await client.get("/vault/search", {"q": text, "k": limit, "mode": mode})
     else:
         async with open_house(settings) as house:
             await _nearly_synced(house)
@@ -352,7 +362,8 @@ async def _ask(settings: Settings, text: str, as_json: bool) -> None:
 
     if client := _client(running_server(place_of(settings))):
         body = {"messages": [{"role": "user", "content": text}], "vaultbridge": {"sources": "field"}}
-        await _print_answer(_in_thread(client.stream("/v1/chat/completions", body)), as_json)
+        async with client:
+            await _print_answer(client.stream("/v1/chat/completions", body), as_json)
         return
     from vaultbridge.chat.service import Request
     from vaultbridge.core.dialogue import Conversation, Message
@@ -367,12 +378,6 @@ async def _ask(settings: Settings, text: str, as_json: bool) -> None:
         await _print_answer(
             chunks(Envelope(house.services.names.generator, chat=True), first, events, include_usage=False), as_json
         )
-
-
-async def _in_thread(chunks: Iterable[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-    iterator = iter(chunks)
-    while (chunk := await asyncio.to_thread(next, iterator, None)) is not None:
-        yield chunk
 
 
 async def _print_answer(chunks: AsyncIterator[dict[str, Any]], as_json: bool) -> None:
@@ -430,7 +435,8 @@ async def _status(settings: Settings, note: str | None, as_json: bool) -> None:
     place = place_of(settings)
     path = _note_path(place, note) if note else None
     if client := _client(running_server(place)):
-        view = await asyncio.to_thread(client.get, f"/vault/notes/{quote(path)}" if path else "/vault/status")
+        async with client:
+            view = await client.get(f"/vault/notes/{quote(path)}" if path else "/vault/status")
     else:
         async with open_house(settings) as house:
             view = await (note_view(house.services, NotePath(path)) if path else status_view(house.services))
@@ -469,7 +475,7 @@ def _print_status(view: Mapping[str, Any], as_json: bool) -> None:
         out.print(f"  {place}: {problem}")
 
 
-def _client(running: Mapping[str, Any] | None) -> Any:
+def _client(running: Mapping[str, Any] | None) -> Client | None:
     from vaultbridge.server.client import Client
 
     return Client(running["address"], running["token"]) if running else None

@@ -12,7 +12,13 @@ from typing import Any, Literal
 
 from platformdirs import user_config_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from vaultbridge.catalog.folder import default_folder
 from vaultbridge.core.errors import ConfigError
@@ -42,7 +48,9 @@ class ModelSettings(_Section):
     generator: str = Field(AUTO, description="the chat model; `auto`: the best one fetched, `none`: passages only")
     embedder: str = Field(AUTO, description="the embedder; `auto`: the best one fetched, `none`: keywords only")
     folder: Path = Field(default_factory=default_folder, description="where fetched models are kept")
-    backend: str = Field(AUTO, description="`auto`: as the catalogue says; `fakes`: everything without any model")
+    backend: Literal["auto", "fakes"] = Field(
+        "auto", description="`auto`: as the catalogue says; `fakes`: everything without any model"
+    )
 
 
 class EngineSettings(_Section):
@@ -114,8 +122,12 @@ def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"The setting {key} is wrong: {first['msg']}.", "`vaultbridge --help` lists them.") from error
-    except ValueError as error:  # a TOML file that does not parse
+        wrong = f"There is no setting {key}" if first["type"] == "extra_forbidden" else f"The setting {key} is wrong"
+        detail = "" if first["type"] == "extra_forbidden" else f": {first['msg']}"
+        raise ConfigError(f"{wrong}{detail}.", "The README lists the settings.") from error
+    except SettingsError as error:
+        raise ConfigError(f"The environment is wrong: {error}.", "Correct the VAULTBRIDGE_ variable.") from error
+    except (ValueError, OSError) as error:  # a TOML file that does not parse, or may not be read
         raise ConfigError(f"{file} cannot be read: {error}.", "Correct or remove it.") from error
 
 

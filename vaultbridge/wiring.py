@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from vaultbridge.catalog.catalog import Entry
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.chat.service import ChatService
-from vaultbridge.core.errors import BackendUnknown, IndexLocked, VaultNotFound
+from vaultbridge.core.errors import BackendUnknown, ConfigError, IndexLocked, VaultNotFound
 from vaultbridge.core.ports import ChunkStore, Decoder, Embedder
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.batcher import Batcher
@@ -36,7 +37,7 @@ from vaultbridge.server.openai.options import Defaults
 from vaultbridge.server.services import ModelNames, Services
 from vaultbridge.settings import AUTO, NONE, Settings
 from vaultbridge.vault.files import Vault
-from vaultbridge.vault.ignore import IgnoreRules
+from vaultbridge.vault.ignore import IgnoreRules, is_hidden
 
 RECOMMENDED = "gemma-3-4b-it"
 """The model to fetch instead of a starter."""
@@ -101,13 +102,16 @@ class Place:
 
 
 def place_of(settings: Settings) -> Place:
-    """The place of the vault that the settings name. Raises VaultNotFound."""
+    """The place of the vault that the settings name. Raises VaultNotFound, ConfigError for an index within it."""
     if settings.vault is None:
         raise VaultNotFound("No vault is named.", "Pass --vault DIR, or set `vault` in vaultbridge.toml.")
     root = Vault(settings.vault).root
+    data = settings.data.expanduser().resolve()
+    if data.is_relative_to(root) and not any(map(is_hidden, data.relative_to(root).parts)):
+        raise ConfigError(f"The index would be in the vault, at {data}.", "Choose another folder with --data.")
     id_ = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
     slug = re.sub(r"[^\w-]+", "-", root.name).strip("-") or "vault"
-    return Place(root, id_, settings.data / "vaults" / f"{slug}-{id_}")
+    return Place(root, id_, data / "vaults" / f"{slug}-{id_}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +127,12 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, watch: bool = False) -> AsyncIterator[House]:
+async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool = False) -> AsyncIterator[House]:
     """Build and start everything over one vault; all of it ends with the context.
 
     ``watch``: follow the vault in the background. Without it the caller decides when to ``sync``. Models load when
-    they are first needed, or at once if the vault is watched. Raises ConfigError, IndexLocked or StoreMismatch.
+    they are first needed, or at once if the vault is watched. ``rebuild``: begin with an empty index. Raises
+    ConfigError, IndexLocked or StoreMismatch.
     """
     place = place_of(settings)
     supply = Supply(folder=ModelFolder(settings.models.folder))
@@ -135,6 +140,9 @@ async def open_house(settings: Settings, *, watch: bool = False) -> AsyncIterato
     embedder_model, no_embedder = _choose_embedder(settings, supply, place)
     async with AsyncExitStack() as stack:
         stack.callback(_locked(place).release)
+        place.server_file.unlink(missing_ok=True)  # whoever wrote it is gone, or we had not got the lock
+        if rebuild and Path(place.store_uri).exists():
+            await asyncio.to_thread(shutil.rmtree, place.store_uri)
         store = await open_store(place)
         stack.push_async_callback(store.close)
         activity = Activity()
@@ -192,7 +200,9 @@ async def open_house(settings: Settings, *, watch: bool = False) -> AsyncIterato
 async def open_store(place: Place) -> ChunkStore:
     """The store of a place, made if it is new. Raises StoreMismatch."""
     place.folder.mkdir(parents=True, exist_ok=True)
-    store: ChunkStore = await backend("vaultbridge.backends.lance:LanceStore").open(place.store_uri)
+    # Its import takes a second or two, in which the server answers already.
+    kind = await asyncio.to_thread(backend, "vaultbridge.backends.lance:LanceStore")
+    store: ChunkStore = await kind.open(place.store_uri)
     return store
 
 
@@ -209,9 +219,12 @@ def running_server(place: Place) -> dict[str, Any] | None:
 
 def announce(place: Place, address: str, token: str) -> None:
     """Write where the server of a place is; readable by its owner only, since it holds the token."""
-    descriptor = os.open(place.server_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft = place.server_file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump({"address": address, "token": token, "vault": place.id, "pid": os.getpid()}, file)
+    draft.replace(place.server_file)
 
 
 def _lock(place: Place) -> FileLock:
@@ -234,10 +247,20 @@ def _locked(place: Place) -> FileLock:
     try:
         lock.acquire()
     except Timeout:
-        running = running_server(place)
-        who = f"the server at {running['address']}" if running else "another vaultbridge command"
-        raise IndexLocked(f"The index of {place.vault.name} is in use by {who}.", "Stop it, or wait for it.") from None
+        check_unused(place)
+        raise IndexLocked(
+            f"The index of {place.vault.name} is in use by another vaultbridge command.", "Wait for it, or stop it."
+        ) from None
     return lock
+
+
+def check_unused(place: Place) -> None:
+    """Raise IndexLocked, naming it, if a server serves the place already."""
+    if running := running_server(place):
+        raise IndexLocked(
+            f"The index of {place.vault.name} is in use by the server at {running['address']}.",
+            f"Use that one, or stop it first (process {running['pid']}).",
+        )
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

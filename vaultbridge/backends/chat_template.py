@@ -83,9 +83,12 @@ class ChatTemplate:
 
 def base_prompt(prompt: Conversation) -> tuple[list[Stretch], tuple[str, ...]]:
     """A conversation for a base model, which has no template: a document of questions and answers, and the texts
-    that would begin its next turn."""
+    that would begin its next turn. Notes, the parts before a message's last one, stand in front of their question."""
     labels = {"user": "Question: ", "assistant": "Answer: ", "system": "", "tool": ""}
-    turns = [labels[message.role] + message.text.strip() for message in prompt.messages]
+    turns: list[str] = []
+    for message in prompt.messages:
+        *notes, said = message.parts if message.role == "user" and message.parts else (message.text,)
+        turns += [*notes, labels[message.role] + said.strip()]
     return [Stretch("\n\n".join([*turns, "Answer:"]), trusted=False)], ("\nQuestion:", "\n\nQuestion:")
 
 

@@ -56,10 +56,17 @@ CHUNKS = pa.schema(
 )
 CHUNK_COLUMNS = ["note", "ordinal", "start", "end", "start_line", "end_line", "text", "heading", "context"]
 
-# `icu` splits Chinese and Japanese into words; the default tokenizer finds 13 % of Chinese answers. Stemming and stop
-# words are English only, and positions have crashed compaction: all off.
+# `icu` splits Chinese and Japanese into words; the default tokenizer finds 13 % of Chinese answers. The stemmer is
+# English: it leaves other scripts alone, and takes words of other languages to the same form in note and question.
+# Stop words stay, since they are English only; positions have crashed compaction.
 WORDS = FTS(
-    base_tokenizer="icu", stem=False, remove_stop_words=False, ascii_folding=True, lower_case=True, with_position=False
+    base_tokenizer="icu",
+    stem=True,
+    language="English",
+    remove_stop_words=False,
+    ascii_folding=True,
+    lower_case=True,
+    with_position=False,
 )
 CHUNK_INDICES: Mapping[str, FTS | BTree] = {"words": WORDS, "note": BTree(), "digest": BTree()}
 

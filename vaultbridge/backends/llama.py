@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import llama_cpp
 import numpy as np
@@ -29,13 +29,11 @@ class LlamaDecoder:
     """
 
     def __init__(self, path: Path, name: str, context: int, threads: int | None = None, gpu_layers: int = -1) -> None:
-        complaints: list[str] = []
-        self._log_callback = _collect(complaints)
-        llama_cpp.llama_log_set(self._log_callback, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         model_params = llama_cpp.llama_model_default_params()
         model_params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
-        self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), model_params)
+        with _listening() as complaints:
+            self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), model_params)
         if not self._model:
             why = f" ({complaints[0]})" if complaints else ""
             raise ModelInvalid(f"llama.cpp cannot load {path.name}{why}.", "Fetch the file again, or choose another.")
@@ -165,15 +163,26 @@ class LlamaDecoder:
         llama_cpp.llama_model_free(self._model)
 
 
-def _collect(complaints: list[str]) -> Any:
-    """A log callback: the library says why it refuses a file only in its log, and the first error is the cause."""
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _silent(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+    """The library logs to standard error unless it is told otherwise."""
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """What the library complains of meanwhile: it says why it refuses a file only in its log, the cause first."""
+    complaints: list[str] = []
 
     @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
     def keep(level: int, text: bytes, _: ctypes.c_void_p) -> None:
-        if level == _LOG_ERROR and len(complaints) < 5:
+        if level == _LOG_ERROR:
             complaints.append(text.decode(errors="replace").strip())
 
-    return keep
+    llama_cpp.llama_log_set(keep, ctypes.c_void_p(0))
+    try:
+        yield complaints
+    finally:
+        llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
 
 
 class LlamaSampler:

@@ -16,8 +16,9 @@ import signal
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import Pipe, get_context
+from multiprocessing import Pipe, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Literal, Protocol
 
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = (0.2, 1.0, 5.0, 15.0, 60.0)
 """Waits before the next start after one more death in a row."""
+PATIENT_DEATHS = 2
+"""So many deaths in a row, and a request does not wait for the backoff; after more it is refused until it is over."""
 STEADY_SECONDS = 60.0
 """A child that lived this long dies for the first time again."""
 
@@ -156,8 +159,23 @@ def launch_process(build: Build, pipe: Connection, name: str) -> Running:
     process = get_context("spawn").Process(
         target=_run_in_process, args=(build, pipe), name=f"vaultbridge-{name}", daemon=True
     )
-    process.start()
+    with _deaf_to_interrupts():
+        process.start()
     return process
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A child that is started in here is deaf to Ctrl-C from the first instruction on, which it says itself later."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, which spawning may need, would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run_in_process(build: Build, pipe: Connection) -> None:
@@ -203,6 +221,7 @@ class Host:
         self._changed = asyncio.Event()
         self._info: Any = None
         self._error: VaultbridgeError | None = None
+        self._closed = False
         self._child: Running | None = None
         self._pipe: Connection | None = None
         self._deaths = 0
@@ -210,9 +229,10 @@ class Host:
 
     def start(self) -> None:
         """Start the child and return at once; calls wait until the model is loaded."""
-        if self._child is not None or self.state == "failed":
+        if self._child is not None or self._closed or self.state == "failed":
             return
         loop = asyncio.get_running_loop()
+        self._error = None
         ours, theirs = Pipe()
         self._set("loading")
         self._pipe = ours
@@ -271,7 +291,6 @@ class Host:
 
     async def _restart(self, wait: float) -> None:
         await asyncio.sleep(wait)
-        self._error = None
         if self.state == "restarting":
             self.start()
 
@@ -282,15 +301,15 @@ class Host:
 
     async def ready(self) -> Any:
         """Wait until the model is loaded; its info. Raises the reason if it cannot be."""
-        self.start()
         while self.state != "ready":
+            if self._closed:
+                raise NotReady(f"The {self.name} is shutting down.")
             if self.state == "failed":
                 assert self._error is not None
                 raise self._error
-            if self.state == "stopped":
-                raise NotReady(f"The {self.name} is shutting down.")
-            if self.state == "restarting" and self._deaths > 2:
+            if self.state == "restarting" and self._deaths > PATIENT_DEATHS:
                 raise NotReady(f"The {self.name} keeps failing.", self.reason)
+            self.start()
             await self._changed.wait()
         return self._info
 
@@ -327,6 +346,7 @@ class Host:
     async def close(self) -> None:
         """End the child."""
         child = self._child
+        self._closed = True
         self._set("stopped")
         for task in self._tasks:
             task.cancel()

@@ -16,8 +16,10 @@ COMMIT_CHUNKS = 32
 """Vectors in one commit: what a kill can cost at the most."""
 COMMITS_BEFORE_MAINTENANCE = 16
 RETRY_SECONDS = 5.0
+"""The wait after a failure, doubled by each further one in a row up to the longest."""
+LONGEST_RETRY_SECONDS = 300.0
 FAILURES_IN_A_ROW = 3
-"""After so many, somebody who waits for the end is told instead."""
+"""After so many, or one that time does not heal, somebody who waits for the end is told instead."""
 
 
 class Backfill:
@@ -30,8 +32,9 @@ class Backfill:
         self._wake = asyncio.Event()
         self._wake.set()
         self._changed = asyncio.Event()
-        self._failed: VaultbridgeError | None = None
+        self._failed: VaultbridgeError | OSError | None = None
         self._failures = 0
+        self._working = False
         self.pending = 0
         self.embedded = 0
         """Texts embedded since the start: what a move or a restart must not raise."""
@@ -47,8 +50,9 @@ class Backfill:
 
     async def finished(self) -> None:
         """Wait until no chunk waits for a vector. Raises what keeps it from being so."""
-        while self._embeddings is not None and (self._wake.is_set() or self.pending):
-            if self._failed is not None and self._failures >= FAILURES_IN_A_ROW:
+        while self._embeddings is not None and (self._wake.is_set() or self._working or self.pending):
+            lasting = isinstance(self._failed, ConfigError | StoreMismatch)
+            if self._failed is not None and (lasting or self._failures >= FAILURES_IN_A_ROW):
                 raise self._failed
             await self._changed.wait()
 
@@ -58,20 +62,21 @@ class Backfill:
             return
         while True:
             await self._wake.wait()
+            self._working = True
             try:
                 await self._fill(self._embeddings)
                 self._failed, self._failures = None, 0
-            except VaultbridgeError as error:
-                self._failed = error
-                lasting = isinstance(error, (ConfigError, StoreMismatch))
-                self._failures = FAILURES_IN_A_ROW if lasting else self._failures + 1
+            except (VaultbridgeError, OSError) as error:
+                self._failed, self._failures = error, self._failures + 1
+                self._wake.set()  # there is still something to do
                 log.warning("no vectors are made: %s", error)
+            finally:
+                self._working = False
                 self._signal()
-                if lasting:
-                    return
-                await self._clock.sleep(RETRY_SECONDS)
-                self._wake.set()
-            self._signal()
+            if isinstance(self._failed, ConfigError):
+                return
+            if self._failed is not None:
+                await self._clock.sleep(min(RETRY_SECONDS * 2 ** (self._failures - 1), LONGEST_RETRY_SECONDS))
 
     async def _fill(self, embeddings: EmbeddingService) -> None:
         info = await embeddings.info()

@@ -9,12 +9,18 @@ from vaultbridge.core.errors import NoteUnreadable
 from vaultbridge.core.notes import Change, FileStat, FileState, NotePath
 
 
-def diff(disk: Iterable[FileStat], store: Iterable[FileState], read: Callable[[NotePath], FileState]) -> list[Change]:
+def diff(
+    disk: Iterable[FileStat],
+    store: Iterable[FileState],
+    read: Callable[[NotePath], FileState],
+    *,
+    trust_stat: bool = True,
+) -> list[Change]:
     """The changes that make ``store`` equal to ``disk``; both sorted by path.
 
-    mtime and size are the cheap filter, the content's hash from ``read`` is the truth. A stored state without a hash
-    was never read and matches nothing. Content that went from one path and came at another is a move. A file that is
-    gone when it is read counts as absent; one that cannot be read has an empty hash.
+    mtime and size are the cheap filter, the content's hash from ``read`` is the truth; without ``trust_stat`` it is
+    asked for every file. A stored state without a hash was never read and matches nothing. A file that is gone when it
+    is read counts as absent; one that cannot be read has an empty hash. ``pair_moves`` finds the moves.
     """
     changes: list[Change] = []
     files, states = iter(disk), iter(store)
@@ -29,14 +35,14 @@ def diff(disk: Iterable[FileStat], store: Iterable[FileState], read: Callable[[N
             changes.append(Change("removed", state.path))
             state = next(states, None)
         else:
-            if not state.sha256 or state.stat != file:
+            if not state.sha256 or state.stat != file or not trust_stat:
                 now = _read(file, read)
                 if now is None:
                     changes.append(Change("removed", state.path))
-                elif now.sha256 and now.sha256 == state.sha256:
-                    changes.append(Change("touched", file.path, now))
-                else:
+                elif not now.sha256 or now.sha256 != state.sha256:
                     changes.append(Change("modified", file.path, now))
+                elif now != state:
+                    changes.append(Change("touched", file.path, now))
             file, state = next(files, None), next(states, None)
     return changes
 

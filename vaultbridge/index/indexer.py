@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from vaultbridge.core.errors import NoteUnreadable, VaultbridgeError
 from vaultbridge.core.notes import Change, FileStat, IndexedNote, NotePath, NoteUpdate
@@ -14,10 +14,11 @@ from vaultbridge.core.ports import ChangeSource, ChunkStore, Clock
 from vaultbridge.core.search import Freshness
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.diff import diff, pair_moves
+from vaultbridge.index.rules import StandingRules
 from vaultbridge.index.settle import Hints, Settler
 from vaultbridge.vault.chunking import chunk
 from vaultbridge.vault.files import Vault
-from vaultbridge.vault.ignore import RULE_FILES, IgnoreRules
+from vaultbridge.vault.ignore import RULE_FILES
 from vaultbridge.vault.markdown import parse
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ MOST_PATHS = 256
 RETRY_SECONDS = 30.0
 """The wait after the first failed reading of a note, doubled by each further one."""
 MOST_ATTEMPTS = 8
+
+_EVERYTHING = Hints(frozenset(), everything=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,20 @@ class Indexer:
         self._source = source
         self._clock = clock
         self._backfill = backfill
-        self._rules = IgnoreRules.load(vault.root)
+        self._rules = StandingRules(vault.root)
         self._receipts: dict[NotePath, IndexedNote] = {}
+        self._loaded = False
         self._commits = 0
         self._wanted = 0
         self._visible = 0
         self._progress = Progress()
         self._advanced = asyncio.Event()
-        self.error = ""
+        self._failure: Exception | None = None
+
+    @property
+    def error(self) -> str:
+        """Why the index is behind the vault; empty if nothing keeps it."""
+        return str(self._failure) if self._failure is not None else ""
 
     @property
     def freshness(self) -> Freshness:
@@ -88,47 +97,46 @@ class Indexer:
         settler = Settler(self._clock)
         self._source.start(settler.hint)
         try:
-            await self._load()
-            await self._take(Hints(frozenset(), everything=True), settler)
+            hints: Hints | None = _EVERYTHING
             while True:
-                try:
-                    hints = await asyncio.wait_for(settler.next(), self._retry_after())
-                except asyncio.TimeoutError:
-                    await self._retry()
-                else:
-                    await self._take(hints, settler)
+                await self._attempt(self._catch_up(hints) if hints else self._retry(), settler)
+                hints = await settler.next(self._retry_after())
         finally:
             self._source.stop()
 
-    async def _take(self, hints: Hints, settler: Settler) -> None:
+    async def _attempt(self, work: Coroutine[None, None, None], settler: Settler) -> None:
         self._wanted += 1
         wanted = self._wanted
         try:
-            await self._catch_up(hints)
-        except (VaultbridgeError, OSError) as error:
-            # A full disk, a drive that is gone: say it, and look at everything again later.
-            self.error = str(error)
-            log.error("indexing failed: %s", error)
+            await work
+        except Exception as error:
+            # A full disk, a drive that is gone, a mistake of ours: say it, and look at everything again later.
+            if isinstance(error, VaultbridgeError | OSError):
+                log.error("indexing failed: %s", error)
+            else:
+                log.exception("indexing failed")
+            self._failure = error
+            self._loaded = False
+            self._advance()
             await self._clock.sleep(RETRY_SECONDS)
             settler.hint(None)
             return
-        self.error = ""
+        self._failure = None
         self._visible = wanted
         self._advance()
 
     async def sync(self) -> None:
         """Make the store equal to the vault as it is now; work that an earlier run finished is not done again."""
-        await self._load()
-        await self._catch_up(Hints(frozenset(), everything=True))
+        self._loaded = False
+        await self._catch_up(_EVERYTHING)
         self._visible = self._wanted
         self._advance()
 
-    async def _load(self) -> None:
-        self._receipts = {note.state.path: note for note in await self._store.notes()}
-
     async def settled(self) -> None:
-        """Wait until every seen change is searchable and no chunk waits for a vector. Raises IndexingError."""
+        """Wait until every seen change is searchable and no chunk waits for a vector. Raises what keeps it."""
         while self._visible < self._wanted:
+            if self._failure is not None:
+                raise self._failure
             await self._advanced.wait()
         await self._backfill.finished()
 
@@ -140,32 +148,57 @@ class Indexer:
     # --- from hints to changes ------------------------------------------------------------------------------------
 
     async def _catch_up(self, hints: Hints) -> None:
+        if not self._loaded:
+            self._receipts = {note.state.path: note for note in await self._store.notes()}
+            self._loaded = True
         hinted = {path for hint in hints.paths if (path := self._vault.note_path(hint)) is not None}
-        if new_rules := bool(hinted & set(RULE_FILES)):
-            self._rules = IgnoreRules.load(self._vault.root)
+        if new_rules := hints.everything or bool(hinted & set(RULE_FILES)):
+            self._rules.reload()
         paths = {path for path in hinted if not self._rules.reason(path)}
-        everything = hints.everything or new_rules or len(paths) > MOST_PATHS or any(map(self._is_folder, paths))
-        await self._apply(
-            await asyncio.to_thread(self._all_changes if everything else partial(self._changes_at, paths))
-        )
+        if new_rules or len(paths) > MOST_PATHS or self._stand_for_others(paths):
+            changes = await asyncio.to_thread(self._all_changes)
+        else:
+            changes = await asyncio.to_thread(self._changes_at, paths)
+        await self._apply(changes)
 
-    def _is_folder(self, path: NotePath) -> bool:
-        """Whether a path is, or was, a folder: it stands for every note below it."""
-        if path in self._receipts:
-            return False
-        return (self._vault.root / path).is_dir() or any(known.startswith(f"{path}/") for known in self._receipts)
+    def _stand_for_others(self, paths: set[NotePath]) -> bool:
+        """Whether one of the paths is, or was, a folder: it stands for every note below it."""
+        unknown = paths - self._receipts.keys()
+        below = tuple(f"{path}/" for path in unknown)
+        folders = (path for path in unknown if os.path.isdir(self._vault.root / path))  # noqa: PTH112  Path's may raise
+        return any(folders) or any(known.startswith(below) for known in self._receipts)
 
     def _all_changes(self) -> list[Change]:
-        return self._changes(self._vault.walk(self._rules), self._receipts)
+        unlisted: list[str] = []
+        files = self._vault.walk(self._rules.current, unlisted.append)
+        visible = (file for file in files if not self._rules.reason(file.path))
+        # Notes in a folder that cannot be listed are neither there nor gone: they stay as they are, unless excluded.
+        unknown = {path for path in self._receipts if path.startswith(tuple(unlisted)) and not self._rules.reason(path)}
+        known = {path: self._receipts[path] for path in self._receipts.keys() - unknown}
+        return self._changes(visible, known)
 
     def _changes_at(self, paths: set[NotePath]) -> list[Change]:
-        stored = {path: receipt for path in paths if (receipt := self._receipts.get(path)) is not None}
-        files = [file for path in sorted(paths) if (file := self._vault.stat(path)) is not None]
-        return self._changes(files, stored)
+        stored: dict[NotePath, IndexedNote] = {}
+        files: list[FileStat] = []
+        for path in sorted(paths):
+            try:
+                file = self._vault.stat(path)
+            except OSError as error:
+                log.warning("Skipped %s: %s", path, error.strerror)
+                continue
+            if file is not None:
+                files.append(file)
+            if path in self._receipts:
+                stored[path] = self._receipts[path]
+        # A clock of whole seconds hides an edit of the same length, so where one was reported the content is asked.
+        return self._changes(files, stored, trust_stat=False)
 
-    def _changes(self, disk: Iterable[FileStat], receipts: Mapping[NotePath, IndexedNote]) -> list[Change]:
+    def _changes(
+        self, disk: Iterable[FileStat], receipts: Mapping[NotePath, IndexedNote], *, trust_stat: bool = True
+    ) -> list[Change]:
         stored = [receipts[path].state for path in sorted(receipts)]
-        return pair_moves(diff(disk, stored, self._vault.hash), lambda path: receipts[path].state)
+        changes = diff(disk, stored, self._vault.hash, trust_stat=trust_stat)
+        return pair_moves(changes, lambda path: receipts[path].state)
 
     # --- from changes to rows -------------------------------------------------------------------------------------
 
@@ -227,8 +260,11 @@ class Indexer:
             chunks = chunk(note)
         except NoteUnreadable as error:
             return self._unreadable(change, before, str(error))
-        except (ValueError, RecursionError, MemoryError) as error:
+        except FileNotFoundError:
+            raise
+        except Exception as error:
             # A parser that stumbles over one note must not stop the others.
+            log.exception("cannot parse %s", change.path)
             return self._unreadable(change, before, f"cannot be parsed ({type(error).__name__})")
         receipt = IndexedNote(
             state=state,

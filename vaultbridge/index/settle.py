@@ -45,9 +45,13 @@ class Settler:
         self._last = self._clock.monotonic()
         self._arrived.set()
 
-    async def next(self) -> Hints:
-        """The next batch: the first hint opens it, ``quiet`` seconds without another or the ceiling close it."""
-        await self._arrived.wait()
+    async def next(self, patience: float | None = None) -> Hints | None:
+        """The next batch: the first hint opens it, ``quiet`` seconds without another or the ceiling close it.
+
+        None if no hint comes within ``patience`` seconds.
+        """
+        if not await self._opened(patience):
+            return None
         first = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
@@ -59,3 +63,15 @@ class Settler:
         self._paths, self._everything = set(), False
         self._arrived.clear()
         return hints
+
+    async def _opened(self, patience: float | None) -> bool:
+        if patience is None:
+            return await self._arrived.wait()
+        arrival = asyncio.create_task(self._arrived.wait())
+        timer = asyncio.create_task(self._clock.sleep(patience))
+        try:
+            await asyncio.wait({arrival, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            arrival.cancel()
+            timer.cancel()
+        return self._arrived.is_set()

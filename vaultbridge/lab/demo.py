@@ -57,11 +57,14 @@ def _wait(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
         if server.poll() is not None:
             raise SystemExit("The server did not start; it said why above.")
         try:
-            status = client.get("/vault/status").json()
+            response = client.get("/vault/status")
         except httpx.ConnectError:
             time.sleep(0.1)
             continue
-        counts = status["counts"]
+        if response.is_error:  # it is still opening the index
+            time.sleep(0.1)
+            continue
+        counts = response.json()["counts"]
         if counts["notes"] and counts["vectors"] == counts["chunks"]:
             out.print(f"Indexed {counts['notes']} notes in {counts['chunks']} chunks.\n")
             return

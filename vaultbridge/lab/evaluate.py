@@ -50,5 +50,8 @@ def ndcg(ranking: Sequence[str], grades: Mapping[str, int], depth: int = DEPTH) 
 
 
 def recall(ranking: Sequence[str], grades: Mapping[str, int], depth: int = DEPTH) -> float:
-    """The part of the relevant documents that stands among the first ``depth``."""
-    return len(set(ranking[:depth]) & grades.keys()) / len(grades)
+    """The part of the relevant documents that stands among the first ``depth``, of those that there is room for.
+
+    Capped as in BEIR (Thakur et al., NeurIPS 2021): with more than ten relevant documents, ten of them are all.
+    """
+    return len(set(ranking[:depth]) & grades.keys()) / min(len(grades), depth)

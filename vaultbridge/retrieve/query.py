@@ -16,7 +16,7 @@ SHORT_WORDS = 5
 
 _TITLE = re.compile(r"\ATitle:[ \t]*(?P<title>[^\n]*)\n?")
 _OPERATOR = re.compile(r"(?<!\S)(?P<name>tag|path):(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>\S+))")
-_FRONT_MATTER = re.compile(r"\A\s*---\n.*?\n---\n", re.DOTALL)
+_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(?:.*?\n)??---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _SOURCES = re.compile(r"^(?:Sources: |来源：|出典：|출처: )\[\[.*$", re.MULTILINE)
 _WORD = re.compile(r"[^\W_]+")
 
@@ -31,18 +31,26 @@ class Question:
 
 
 def read_question(prompt: Prompt, scope: Scope) -> Question:
-    """The question of a prompt, narrowed to ``scope`` and to what ``tag:`` and ``path:`` in the text say."""
+    """The question of a prompt, narrowed to ``scope`` and to what ``tag:`` and ``path:`` in the text say.
+
+    A question of a few words leans on the turn before it, operators included.
+    """
     texts = [prompt.text] if isinstance(prompt, Continuation) else _user_texts(prompt.messages)
     if not texts:
         return Question("", scope)
-    newest = texts[-1]
+    question = _read(texts[-1], scope)
+    if len(texts) > 1 and 0 < len(_WORD.findall(question.text)) < SHORT_WORDS and not _has_cjk(question.text):
+        earlier = _read(texts[-2], scope)
+        narrowed = question.scope if question.scope != scope else earlier.scope
+        question = replace(question, text=f"{earlier.text}\n{question.text}".strip(), scope=narrowed)
+    return question
+
+
+def _read(text: str, scope: Scope) -> Question:
     editing = ""
-    if title := _TITLE.match(newest):
-        editing, newest = title["title"].strip(), newest[title.end() :]
-    newest = _SOURCES.sub("", _FRONT_MATTER.sub("", newest))
-    text, scope = _operators(_tail(newest), scope)
-    if len(texts) > 1 and 0 < len(_WORD.findall(text)) < SHORT_WORDS and not _has_cjk(text):
-        text = f"{_tail(texts[-2])}\n{text}"
+    if title := _TITLE.match(text):
+        editing, text = title["title"].strip(), text[title.end() :]
+    text, scope = _operators(_tail(_SOURCES.sub("", _FRONT_MATTER.sub("", text))), scope)
     return Question(text, scope, editing)
 
 
@@ -73,8 +81,26 @@ def _operators(text: str, scope: Scope) -> tuple[str, Scope]:
             folders.append(value.strip("/"))
     if not tags and not folders:
         return text, scope
-    narrowed = replace(scope, tags=scope.tags + tuple(tags), folders=scope.folders + tuple(folders))
+    narrowed = replace(scope, tags=_narrowed(scope.tags, tags), folders=_narrowed(scope.folders, folders))
     return _OPERATOR.sub("", text).strip(), narrowed
+
+
+def _narrowed(given: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """The asked names that lie within a given one, and the other way round; the given ones if none does.
+
+    A text never sees more than its caller lets it.
+    """
+    if not given or not asked:
+        return tuple(given or asked)
+    inside = [name for name in asked if any(_within(name, outer) for outer in given)]
+    inside += [name for name in given if any(_within(name, outer) for outer in asked)]
+    return tuple(dict.fromkeys(inside)) or tuple(given)
+
+
+def _within(name: str, outer: str) -> bool:
+    """Whether a folder or tag is ``outer`` or below it."""
+    outer = outer.strip("/#")
+    return not outer or f"{name.strip('/#')}/".startswith(f"{outer}/")
 
 
 def _has_cjk(text: str) -> bool:

@@ -10,7 +10,8 @@ COVERAGE_FLOOR = 0.6
 """The part of a question's telling words that a chunk must hold to be relevant by its words alone."""
 FEWEST_TERMS = 2
 
-_TERM = re.compile(r"[\u3040-\u9fff\uac00-\ud7a3]+|[^\W_]{2,}")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_TERM = re.compile(r"[\u3040-\u9fff\uac00-\ud7a3]+|[^\W_\u3040-\u9fff\uac00-\ud7a3]{2,}")
 # The words that questions are made of. Chinese function words are single characters.
 _COMMON = frozenset(
     "a about after all also am an and any are as at be been before but by can could did do does for from get give had "
@@ -30,6 +31,15 @@ def terms(text: str) -> frozenset[str]:
         elif run not in _COMMON:
             found.add(run)
     return frozenset(found)
+
+
+def telling(text: str) -> str:
+    """A question without the words that questions are made of, for the keyword lane; itself if nothing else is left.
+
+    They are rare in notes full of code or tables, so BM25 would take them for the important ones.
+    """
+    kept = _WORD.sub(lambda word: "" if word[0].casefold() in _COMMON else word[0], text)
+    return kept if _WORD.search(kept) else text
 
 
 def coverage(question: frozenset[str], chunk: Chunk) -> float:

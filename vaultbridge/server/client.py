@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import httpx
@@ -14,34 +14,40 @@ _CONNECT_SECONDS = 5.0
 
 
 class Client:
-    """Speaks to the server at ``address``. Its errors are ours."""
+    """Speaks to the server at ``address``; an async context. Its errors are ours."""
 
     def __init__(self, address: str, token: str = "") -> None:
-        self._http = httpx.Client(
+        self._http = httpx.AsyncClient(
             base_url=address,
-            headers={"Authorization": f"Bearer {token}"},
+            headers={b"Authorization": f"Bearer {token}".encode()} if token else {},
             timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
             trust_env=False,
         )
 
-    def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """A JSON document. Raises what the server says is wrong."""
         try:
-            response = self._http.get(path, params=dict(parameters or {}))
+            response = await self._http.get(path, params=dict(parameters or {}))
         except httpx.HTTPError as error:
             raise NotReady(f"The server does not answer ({type(error).__name__}).", "Is it still running?") from error
         if response.is_error:
             raise VaultbridgeError(_reason(response))
         return response.json()
 
-    def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """The chunks of a streamed answer. Raises what the server says is wrong, also in the middle."""
         try:
-            with self._http.stream("POST", path, json={**body, "stream": True}) as response:
+            async with self._http.stream("POST", path, json={**body, "stream": True}) as response:
                 if response.is_error:
-                    response.read()
+                    await response.aread()
                     raise VaultbridgeError(_reason(response))
-                for line in response.iter_lines():
+                async for line in response.aiter_lines():
                     if not line.startswith("data: ") or line == "data: [DONE]":
                         continue
                     chunk = json.loads(line.removeprefix("data: "))

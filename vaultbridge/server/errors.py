@@ -85,7 +85,8 @@ def install(app: FastAPI) -> None:
 
     async def routed(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        body = _body(f"{error.detail}.", "invalid_request_error", None, "not_found")
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+        body = _body(f"{error.detail}.", "invalid_request_error", None, code)
         return JSONResponse(body, error.status_code, error.headers)
 
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:

@@ -41,6 +41,10 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, answer its preflight, or refuse it with 403."""
+        if scope["type"] == "websocket":
+            # No route speaks it, and nothing below would check where it comes from.
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -79,7 +83,8 @@ class Guard:
     def _check_token(self, headers: Headers) -> None:
         if not self._token:
             return
-        given = headers.get("authorization", "").removeprefix("Bearer").strip().encode()
+        scheme, _, rest = headers.get("authorization", "").partition(" ")
+        given = rest.strip().encode("latin-1") if scheme.lower() == "bearer" else b""
         if not hmac.compare_digest(given, self._token):
             raise Forbidden("The token is missing or wrong.", "Send it as `Authorization: Bearer <token>`.")
 

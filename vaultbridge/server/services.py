@@ -9,7 +9,7 @@ from typing import Protocol
 from fastapi import Request as HttpRequest
 
 from vaultbridge.chat.service import ChatService
-from vaultbridge.core.errors import UnknownModel
+from vaultbridge.core.errors import NotReady, UnknownModel
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import Freshness
@@ -66,7 +66,7 @@ class ModelNames:
 
     def check(self, asked: str, served: str) -> None:
         """Raise UnknownModel for another id than ``served``, if model names are strict."""
-        if self.strict and asked.split("@")[0] != served:
+        if self.strict and asked.removesuffix("@vault").removesuffix("@plain") != served:
             raise UnknownModel(f"The model {asked!r} is not served here.", f"Served: {served}.", param="model")
 
 
@@ -87,7 +87,9 @@ class Services:
 
 
 def services_of(request: HttpRequest) -> Services:
-    """The services of the app that a request came to."""
+    """The services of the app that a request came to. Raises NotReady while they are being built."""
     services = request.app.state.services
+    if services is None:
+        raise NotReady("The server is still starting.", "Try again in a moment.")
     assert isinstance(services, Services)
     return services

@@ -7,16 +7,19 @@ The only importer of sse_starlette, which changes how uvicorn exits so that open
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 KEEP_ALIVE_SECONDS = 10
+_LINE_ENDS = {ord(character): f"\\u{ord(character):04x}" for character in "\x85\u2028\u2029"}
+"""Some clients end a line at these too, and a note may hold them."""
 
 
 def event_stream(
-    chunks: AsyncIterator[Mapping[str, Any]], keep_alive: Callable[[], Mapping[str, Any]]
+    chunks: AsyncGenerator[dict[str, Any], None], keep_alive: Callable[[], Mapping[str, Any]]
 ) -> EventSourceResponse:
     """Stream ``chunks`` as events and ``[DONE]`` after them.
 
@@ -24,9 +27,10 @@ def event_stream(
     some clients lose a token. A client that goes away closes ``chunks``.
     """
 
-    async def events() -> AsyncIterator[ServerSentEvent]:
-        async for chunk in chunks:
-            yield _event(chunk)
+    async def events() -> AsyncGenerator[ServerSentEvent, None]:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield _event(chunk)
         yield ServerSentEvent(data="[DONE]", sep="\n")
 
     return EventSourceResponse(
@@ -39,4 +43,5 @@ def event_stream(
 
 
 def _event(chunk: Mapping[str, Any]) -> ServerSentEvent:
-    return ServerSentEvent(data=json.dumps(chunk, ensure_ascii=False, separators=(",", ":")), sep="\n")
+    text = json.dumps(chunk, ensure_ascii=False, separators=(",", ":")).translate(_LINE_ENDS)
+    return ServerSentEvent(data=text, sep="\n")

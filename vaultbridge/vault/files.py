@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
@@ -40,11 +40,12 @@ class Vault:
             raise VaultNotFound(f"{root} is not a folder.", hint)
         self._given = Path(os.path.normpath(Path.cwd() / root.expanduser()))
 
-    def walk(self, rules: IgnoreRules) -> Iterator[FileStat]:
+    def walk(self, rules: IgnoreRules, unlisted: Callable[[str], None] | None = None) -> Iterator[FileStat]:
         """List the notes that the rules let in, sorted by the code points of their paths.
 
-        A folder that cannot be listed is skipped with a warning. Raises VaultNotFound at once if that is the root: a
-        vault on a drive that is gone is not an empty one.
+        A folder that cannot be listed is skipped with a warning, and ``unlisted`` is called with its path, a slash at
+        the end: nothing is known of its notes. Raises VaultNotFound at once if that is the root: a vault on a drive
+        that is gone is not an empty one.
         """
         found: list[FileStat] = []
         folders = [""]
@@ -65,16 +66,25 @@ class Vault:
             except OSError as error:
                 if not folder:
                     raise VaultNotFound(f"The vault {self.root} cannot be read: {error.strerror}.") from error
+                if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                    continue  # deleted since its parent was listed
                 log.warning("Skipped the folder %s: %s", folder, error.strerror)
+                if unlisted is not None:
+                    unlisted(folder)
         return iter(sorted(found, key=lambda note: note.path))
 
     def stat(self, path: NotePath) -> FileStat | None:
-        """Look at one note; None if it is missing, not a note, no regular file, or behind a link."""
+        """Look at one note; None if it is missing, not a note, no regular file, or behind a link.
+
+        Raises OSError if it cannot be told, as below a folder that may not be entered.
+        """
+        if not _is_note(path) or not _is_unicode(path):
+            return None
         try:
             seen = os.lstat(self._locate(path))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError, NoteUnreadable):
             return None
-        return FileStat(path, seen.st_mtime_ns, seen.st_size) if _is_note(path) and S_ISREG(seen.st_mode) else None
+        return FileStat(path, seen.st_mtime_ns, seen.st_size) if S_ISREG(seen.st_mode) else None
 
     def read(self, path: NotePath) -> tuple[str, FileState]:
         """Read a note's text, and the state of the very bytes that it was decoded from.
@@ -119,7 +129,7 @@ class Vault:
         place = self.root.joinpath(*PurePosixPath(path).parts)
         # A folder's true place is its own only if no link is on the way; ".." does not get past this either.
         if place.parent.resolve(strict=True) != place.parent or not place.is_relative_to(self.root):
-            raise PermissionError("it is behind a link")
+            raise NoteUnreadable("cannot be read: it is behind a link")
         return place
 
     @contextmanager

@@ -17,6 +17,11 @@ class FakeChanges:
         """Why changes are polled for; whatever the test said."""
         return self._polling
 
+    @property
+    def listened_to(self) -> bool:
+        """Whether it is between ``start`` and ``stop``."""
+        return self._on_change is not None
+
     def start(self, on_change: Callable[[str | None], None]) -> None:
         """Call ``on_change`` with each reported path from now on."""
         self._on_change = on_change

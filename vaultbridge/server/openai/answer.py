@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from vaultbridge.chat.service import AnswerEvent, Grounding, Sources
 from vaultbridge.core.dialogue import Failed, Finished, Piece, Usage
 from vaultbridge.core.search import Citation
 from vaultbridge.server.errors import error_body
+
+log = logging.getLogger(__name__)
 
 QUOTE_CHARACTERS = 240
 """How much of a cited passage travels with an answer; the whole of it is a search away."""
@@ -67,15 +70,15 @@ async def opened(events: Events) -> tuple[AnswerEvent, Events]:
 
 async def chunks(
     envelope: Envelope, first: AnswerEvent, events: Events, include_usage: bool
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncGenerator[dict[str, Any], None]:
     """The chunks of a stream: role (with the citations), text, finish (with the used ones), usage if asked for.
 
     A failure in the middle travels as an ``error`` key beside valid ``choices``: some clients throw on anything else.
     """
-    yield envelope.chunk(None, first=True) | {"vaultbridge": _grounding(first)}
     used: tuple[Citation, ...] = ()
-    async with aclosing(events):
-        async for event in events:
+    async with aclosing(_failing_softly(events)) as safe:
+        yield envelope.chunk(None, first=True) | {"vaultbridge": _grounding(first)}
+        async for event in safe:
             if isinstance(event, Piece):
                 yield envelope.chunk(event.text)
             elif isinstance(event, Sources):
@@ -88,6 +91,17 @@ async def chunks(
                     yield envelope.around([], chunk=True) | {"usage": usage_body(event.usage)}
             elif isinstance(event, Failed):
                 yield envelope.chunk(None, "stop") | error_body(event.error)
+
+
+async def _failing_softly(events: Events) -> Events:
+    """The same events; an unforeseen error becomes the last of them, since the headers are sent already."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield event
+        except Exception as error:
+            log.error("an answer failed: %s", type(error).__name__, exc_info=error)
+            yield Failed(error)
 
 
 async def whole(envelope: Envelope, first: AnswerEvent, events: Events) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from starlette.datastructures import Headers
 
 from vaultbridge.chat.service import GroundingMode, SourcesMode
@@ -34,8 +34,8 @@ class ScopeBody(BaseModel):
     tags: list[str] = []
     notes: list[str] = []
     exclude: list[str] = []
-    since: float | None = None
-    until: float | None = None
+    since: FiniteFloat | None = None
+    until: FiniteFloat | None = None
 
     def to_scope(self) -> Scope:
         """The same in the house's words."""

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from vaultbridge.chat.service import Request as AnswerRequest
 from vaultbridge.core.dialogue import Prompt, Sampling
-from vaultbridge.core.errors import InvalidRequest, ModelMissing
+from vaultbridge.core.errors import InvalidRequest, ModelMissing, UnknownModel
 from vaultbridge.server.connection import while_connected
 from vaultbridge.server.openai.answer import Envelope, chunks, opened, whole
 from vaultbridge.server.openai.options import choose
@@ -20,6 +20,9 @@ from vaultbridge.server.services import Services, services_of
 from vaultbridge.server.sse import event_stream
 from vaultbridge.server.vault.identity import right_vault
 from vaultbridge.vault.measure import measure
+
+CLIENT_LEFT = 499
+"""Nobody reads it."""
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(right_vault)])
 
@@ -55,9 +58,12 @@ async def _answer(
         )
     )
     if body.stream:
-        first, events = await opened(events)
+        # A client may leave while it still waits in the queue.
+        start = await while_connected(request, opened(events))
+        if start is None:
+            return Response(status_code=CLIENT_LEFT)
         return event_stream(
-            chunks(envelope, first, events, body.wants_usage), keep_alive=lambda: envelope.chunk("" if chat else None)
+            chunks(envelope, *start, body.wants_usage), keep_alive=lambda: envelope.chunk("" if chat else None)
         )
 
     async def collected() -> dict[str, Any]:
@@ -65,7 +71,7 @@ async def _answer(
         return await whole(envelope, first, rest)
 
     result = await while_connected(request, collected())
-    return result if result is not None else Response(status_code=499)
+    return result if result is not None else Response(status_code=CLIENT_LEFT)
 
 
 @router.post("/embeddings")
@@ -105,12 +111,12 @@ async def models(request: Request) -> dict[str, Any]:
     return {"object": "list", "data": [_model(name) for name in names]}
 
 
-@router.get("/models/{name}")
+@router.get("/models/{name:path}")
 async def model(request: Request, name: str) -> dict[str, Any]:
     """One of them."""
     services = services_of(request)
     if name not in _ids(services):
-        raise InvalidRequest(f"The model {name!r} is not served here.", param="model")
+        raise UnknownModel(f"The model {name!r} is not served here.", "See /v1/models.", param="model")
     return _model(name)
 
 

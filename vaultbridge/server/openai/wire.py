@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 from vaultbridge.core.dialogue import Continuation, Conversation, Message, Role, Sampling
 from vaultbridge.core.errors import InvalidRequest
@@ -23,9 +23,9 @@ def _clamped(low: float, high: float) -> BeforeValidator:
     return BeforeValidator(clamp)
 
 
-Temperature = Annotated[float, _clamped(0.0, 2.0)]
-Probability = Annotated[float, _clamped(0.0, 1.0)]
-Penalty = Annotated[float, _clamped(-2.0, 2.0)]
+Temperature = Annotated[FiniteFloat, _clamped(0.0, 2.0)]
+Probability = Annotated[FiniteFloat, _clamped(0.0, 1.0)]
+Penalty = Annotated[FiniteFloat, _clamped(-2.0, 2.0)]
 Stop = Annotated[
     list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Field(max_length=16)
 ]

@@ -10,7 +10,7 @@ from vaultbridge import __version__
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Mode, Scope
 from vaultbridge.core.search import Query as SearchQuery
-from vaultbridge.server.services import services_of
+from vaultbridge.server.services import Services, services_of
 from vaultbridge.server.vault.identity import right_vault
 from vaultbridge.server.vault.views import note_view, search_view, status_view
 
@@ -22,12 +22,14 @@ Names = Annotated[list[str], Query()]
 
 @health_router.get("/health")
 async def health(request: Request) -> dict[str, Any]:
-    """That the server lives, and how its models do; it answers while they load."""
+    """That the server lives, and how its models do; it answers while the index is opened and they load."""
+    services: Services | None = request.app.state.services
+    models = services.models if services is not None else ()
     return {
-        "status": "ok",
+        "status": "ok" if services is not None else "starting",
         "name": "vaultbridge",
         "version": __version__,
-        "models": {model.name: {"state": model.state, "reason": model.reason} for model in services_of(request).models},
+        "models": {model.name: {"state": model.state, "reason": model.reason} for model in models},
     }
 
 

@@ -1,0 +1,41 @@
+"""Whether words alone show that a chunk speaks of a question."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.retrieve.rows import chunk
+from vaultbridge.retrieve.relevance import COVERAGE_FLOOR, coverage, terms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What is the Nettle tea for?", {"nettle", "tea"}),
+        ("how do I use it", set[str]()),
+        ("番茄和鸡蛋", {"番茄", "鸡蛋"}),
+        ("Obsidian插件", {"obsidian", "插件"}),
+        ("図書館はどこ", {"図書", "書館", "館は", "はど", "どこ"}),
+        ("도서관 위치", {"도서", "서관", "위치"}),
+        ("GPT-4 v2", {"gpt", "v2"}),
+        ("", set[str]()),
+        ("?! … 😀", set[str]()),
+    ],
+)
+def test_telling_words(text: str, expected: set[str]) -> None:
+    assert terms(text) == expected
+
+
+def test_case_and_context_do_not_matter() -> None:
+    piece = chunk("a.md", "It cures colds.", context="Nettle TEA")
+    assert coverage(terms("nettle tea colds"), piece) == 1.0
+
+
+def test_the_part_of_the_terms_that_is_there() -> None:
+    assert coverage(terms("nettle tea gout winter"), chunk("a.md", "Nettle tea in summer")) == 0.5
+    assert coverage(terms("番茄鸡蛋汤"), chunk("a.md", "今天用番茄做汤")) < COVERAGE_FLOOR
+    assert coverage(terms("怎么做番茄汤"), chunk("a.md", "番茄汤的做法：先做番茄")) >= COVERAGE_FLOOR
+
+
+def test_a_single_word_proves_nothing() -> None:
+    assert coverage(terms("what about time"), chunk("a.md", "time")) == 0.0

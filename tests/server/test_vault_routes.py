@@ -1,0 +1,125 @@
+"""``/vault`` and ``/health``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.server.building import CHINESE, CHINESE_LINK, TOMATOES, TOMATOES_LINK, Building
+from vaultbridge import __version__
+from vaultbridge.server.app import Application
+from vaultbridge.server.guard import GuardOptions
+
+NAMES = ["Garden/Tomatoes.md", "厨房/红烧肉.md", "Work/C# notes #1.md"]
+
+
+def found(client: httpx.Client, q: str, **parameters: object) -> list[str]:
+    response = client.get("/vault/search", params={"q": q, **parameters})
+    return [hit["note"] for hit in response.raise_for_status().json()["hits"]]
+
+
+def test_a_hit_says_where_it_is_and_why_it_was_found(client: httpx.Client, vault: Path) -> None:
+    body = client.get("/vault/search", params={"q": TOMATOES}).json()
+    first = body["hits"][0]
+    assert first["note"] == "Garden/Tomatoes.md"
+    assert first["heading"] == ["Tomatoes", "Watering"]
+    assert first["link"] == TOMATOES_LINK
+    assert set(first["lanes"]) == {"keyword", "dense"}
+    text = (vault / first["note"]).read_text()
+    span = first["span"]
+    assert text[span["start"] : span["end"]] == first["text"]
+    assert text.splitlines()[span["start_line"] - 1] == first["text"].splitlines()[0]
+    assert body["freshness"]["pending"] == 0
+
+
+def test_chinese_is_found_by_its_words(client: httpx.Client) -> None:
+    hits = client.get("/vault/search", params={"q": CHINESE, "mode": "keyword"}).json()["hits"]
+    assert [hit["link"] for hit in hits] == [CHINESE_LINK]
+
+
+def test_k_and_mode_are_obeyed(client: httpx.Client) -> None:
+    assert len(found(client, "the", k=1)) == 1
+    for mode in ("keyword", "dense"):
+        hits = client.get("/vault/search", params={"q": TOMATOES, "mode": mode}).json()["hits"]
+        assert {lane for hit in hits for lane in hit["lanes"]} == {mode}
+
+
+def test_a_search_stays_in_its_scope(client: httpx.Client) -> None:
+    everywhere = "tomatoes hive delegate"
+    assert set(found(client, everywhere, folder="Garden")) == {"Garden/Tomatoes.md", "Garden/Bees.md"}
+    assert set(found(client, everywhere, folder=["/Work/", "厨房"])) <= {"Work/C# notes #1.md", "厨房/红烧肉.md"}
+    assert set(found(client, everywhere, tag="#insects")) == {"Garden/Bees.md"}
+    assert "Garden/Bees.md" not in found(client, everywhere, exclude="Garden/Bees.md")
+
+
+@pytest.mark.parametrize("parameters", [{}, {"q": ""}, {"q": "x", "k": 0}, {"q": "x", "mode": "magic"}])
+def test_a_search_that_makes_no_sense_is_refused(client: httpx.Client, parameters: dict[str, str]) -> None:
+    response = client.get("/vault/search", params=parameters)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] in ("q", "k", "mode")
+
+
+def test_private_notes_are_not_found(client: httpx.Client) -> None:
+    assert "Private/Diary.md" not in found(client, "secret combination seven", k=200)
+
+
+def test_the_status_counts(client: httpx.Client, building: Building) -> None:
+    status = client.get("/vault/status").json()
+    assert status["vault"] == {"id": building.house.place.id, "name": "My Vault"}
+    assert status["counts"]["notes"] == 5
+    assert status["counts"]["unreadable"] == 1
+    assert status["counts"]["vectors"] == status["counts"]["chunks"] == 5
+    assert status["embedded"] == 5
+    assert status["progress"] == {"notes_done": 5, "notes_total": 5}
+    assert status["problems"] == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_indexed_note(client: httpx.Client, name: str) -> None:
+    view = client.get(f"/vault/notes/{quote(name)}").json()
+    assert (view["note"], view["indexed"], view["reason"]) == (name, True, "")
+    assert view["chunks"] >= 1
+    assert view["indexed_at"] > 0
+    assert client.get(f"/vault/notes/{quote(name, safe='')}").json() == view, "a slash may be escaped too"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Private/Diary.md", ".vaultbridgeignore: Private/"),
+        (".obsidian/note.md", "hidden"),
+        ("Latin.md", "not UTF-8"),
+        ("Nowhere.md", "not in the vault"),
+        ("a\0b.md", "not in the vault"),
+    ],
+)
+def test_a_note_that_is_not_indexed_says_why(client: httpx.Client, name: str, reason: str) -> None:
+    view = client.get(f"/vault/notes/{quote(name)}").raise_for_status().json()
+    assert view["indexed"] is False
+    assert reason in view["reason"]
+    assert view["chunks"] == 0
+
+
+def test_the_health_names_us_and_the_models(client: httpx.Client) -> None:
+    body = client.get("/health").json()
+    assert (body["status"], body["name"], body["version"]) == ("ok", "vaultbridge", __version__)
+    assert body["models"]["embedder"] == {"state": "ready", "reason": ""}
+    assert set(body["models"]) == {"embedder", "generator"}
+
+
+async def test_before_the_house_is_open_only_the_health_answers(building: Building) -> None:
+    application = Application(GuardOptions())
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        assert (await client.get("/health")).json()["status"] == "starting"
+        for path in ("/vault/status", "/vault/search?q=x", "/v1/models", "/vault/notes/a.md"):
+            early = await client.get(path)
+            assert early.status_code == 503
+            assert early.json()["error"]["code"] == "not_ready"
+            assert "retry-after" in early.headers
+        application.open(building.services)
+        assert (await client.get("/health")).json()["status"] == "ok"
+        assert (await client.get("/v1/models")).status_code == 200
