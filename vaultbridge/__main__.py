@@ -1,6 +1,6 @@
 """``python -m vaultbridge``."""
 
-from vaultbridge.cli import main
+if __name__ == "__main__":  # a model's process imports this file again, and needs nothing of it
+    from vaultbridge.cli import main
 
-if __name__ == "__main__":
     main()

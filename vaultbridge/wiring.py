@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 import json
 import os
 import re
@@ -22,12 +21,13 @@ from vaultbridge.catalog.catalog import Entry
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.chat.service import ChatService
-from vaultbridge.core.errors import BackendUnknown, ConfigError, IndexLocked, VaultNotFound
-from vaultbridge.core.ports import ChunkStore, Decoder, Embedder
+from vaultbridge.core.errors import ConfigError, IndexLocked, VaultNotFound
+from vaultbridge.core.ports import ChunkStore
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.batcher import Batcher
 from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.host import Host
+from vaultbridge.engine.load import load_class, load_embedder, load_generator
 from vaultbridge.engine.worker import EmbedderWorker, GeneratorWorker
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
@@ -58,28 +58,7 @@ BACKENDS: Mapping[str, str] = {
 
 def backend(name: str) -> Any:
     """The class behind a short name or ``package.module:Class``. Raises BackendUnknown."""
-    module, _, attribute = BACKENDS.get(name, name).partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BackendUnknown(
-            f"There is no backend {name!r} ({error}).", f"Known: {', '.join(BACKENDS)}; or package.module:Class."
-        ) from error
-
-
-# These run in the child process, where a model library may be imported.
-
-
-def load_generator(name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> GeneratorWorker:
-    """A generator's worker around the named backend."""
-    decoder: Decoder = backend(name)(*args, **options)
-    return GeneratorWorker(decoder)
-
-
-def load_embedder(name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> EmbedderWorker:
-    """An embedder's worker around the named backend."""
-    embedder: Embedder = backend(name)(*args, **options)
-    return EmbedderWorker(embedder)
+    return load_class(BACKENDS.get(name, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +303,9 @@ def _has_cjk(root: Path, notes: int = 200, characters: int = 2000) -> bool:
 
 def _generator_build(model: Model, settings: Settings) -> partial[GeneratorWorker]:
     if model.backend == "fake-decoder":
-        return partial(load_generator, model.backend, (), {"context": settings.engine.context})
+        return partial(
+            load_generator, BACKENDS.get(model.backend, model.backend), (), {"context": settings.engine.context}
+        )
     context = min(settings.engine.context, model.context or settings.engine.context)
     options = {
         "name": model.name,
@@ -332,13 +313,15 @@ def _generator_build(model: Model, settings: Settings) -> partial[GeneratorWorke
         "threads": settings.engine.threads or None,
         "gpu_layers": settings.engine.gpu_layers,
     }
-    return partial(load_generator, model.backend, (model.path,), options)
+    return partial(load_generator, BACKENDS.get(model.backend, model.backend), (model.path,), options)
 
 
 def _embedder_build(model: Model) -> partial[EmbedderWorker]:
     if model.backend == "fake-embedder":
-        return partial(load_embedder, model.backend, (), {})
-    return partial(load_embedder, model.backend, (model.path,), {"name": model.name, **model.options})
+        return partial(load_embedder, BACKENDS.get(model.backend, model.backend), (), {})
+    return partial(
+        load_embedder, BACKENDS.get(model.backend, model.backend), (model.path,), {"name": model.name, **model.options}
+    )
 
 
 def _describe(generator: Model | None, embedder: Model | None) -> str:

@@ -27,14 +27,12 @@ class WatchedStore(FakeStore):
         super().__init__()
         self.commits: list[tuple[list[str], list[str]]] = []
         self.full = False
-        self.changed = asyncio.Event()
 
     async def replace(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath] = ()) -> None:
         if self.full:
             raise DiskFull("No room is left for the index.")
         self.commits.append(([update.note.state.path for update in updates], list(removed)))
         await super().replace(updates, removed)
-        self.changed.set()
 
     @property
     def written(self) -> list[str]:
@@ -115,12 +113,6 @@ class World:
     async def notes(self) -> list[str]:
         """The paths that the index knows."""
         return [note.state.path for note in await self.store.notes()]
-
-    async def store_has(self, *paths: str) -> None:
-        """Wait until the index knows the paths."""
-        while not {*paths} <= {*await self.notes()}:
-            self.store.changed.clear()
-            await self.store.changed.wait()
 
     async def reason(self, path: str) -> str:
         """Why a known note is not indexed whole."""

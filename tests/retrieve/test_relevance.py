@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.retrieve.rows import chunk
-from vaultbridge.retrieve.relevance import COVERAGE_FLOOR, coverage, terms
+from vaultbridge.retrieve.relevance import COVERAGE_FLOOR, coverage, telling, terms
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,10 @@ def test_the_part_of_the_terms_that_is_there() -> None:
 
 def test_a_single_word_proves_nothing() -> None:
     assert coverage(terms("what about time"), chunk("a.md", "time")) == 0.0
+
+
+def test_the_keyword_lane_gets_the_words_that_tell_something() -> None:
+    assert telling("How do I make the Nettle tea?").split() == ["Nettle", "tea?"]
+    assert telling("番茄汤怎么做") == "番茄汤怎么做"
+    assert telling("what is it").split() == ["what", "is", "it"]
+    assert telling("") == ""

@@ -11,11 +11,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 COMMAND = (sys.executable, "-m", "vaultbridge")
+
+
+class Run(Protocol):
+    """Runs one command, in this process since it ends soon; ``more`` are environment variables."""
+
+    def __call__(self, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]: ...
 
 
 def eventually(look: Callable[[], object], what: str, seconds: float = 15) -> float:
@@ -82,7 +88,7 @@ class Served:
     def _is_healthy(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return self.client.get("/health").json()["name"] == "vaultbridge"
+            return bool(self.client.get("/health").json()["name"] == "vaultbridge")
         except httpx.TransportError:
             return False
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.scenarios.serving import Served, command, event, eventually, free_port, long_body
+from tests.scenarios.serving import Run, Served, command, event, eventually, free_port, long_body
 from tests.server.building import TOMATOES, TOMATOES_LINK
 from tests.server.reading import RawStream
 
@@ -122,9 +122,9 @@ def test_a_generator_that_is_killed_fails_its_answer_and_the_next_one_works(serv
 
 
 @pytest.mark.parametrize("same_port", [True, False])
-def test_a_second_server_on_the_vault_is_told_of_the_first(served: Served, same_port: bool) -> None:
+def test_a_second_server_on_the_vault_is_told_of_the_first(served: Served, run: Run, same_port: bool) -> None:
     port = served.port if same_port else free_port()
-    second = command(served.home, "serve", *served.place, "--backend", "fakes", "--port", port)
+    second = run("serve", *served.place, "--backend", "fakes", "--port", port)
     assert second.returncode == 2
     assert served.address in second.stderr.splitlines()[0]
     assert len(second.stderr.splitlines()) == 2, "one line and its hint"
@@ -134,19 +134,19 @@ def test_what_is_written_about_the_server_is_its_owners_alone(served: Served) ->
     assert stat.S_IMODE(served.server_file.stat().st_mode) == 0o600
 
 
-def test_the_other_commands_use_the_running_server(served: Served) -> None:
+def test_the_other_commands_use_the_running_server(served: Served, run: Run) -> None:
     # None of them could open the index: it is locked.
-    search = command(served.home, "search", TOMATOES, *served.place, "--backend", "fakes")
+    search = run("search", TOMATOES, *served.place, "--backend", "fakes")
     assert search.returncode == 0, search.stderr
     assert TOMATOES_LINK in search.stdout
-    ask = command(served.home, "ask", TOMATOES, *served.place, "--backend", "fakes")
+    ask = run("ask", TOMATOES, *served.place, "--backend", "fakes")
     assert ask.returncode == 0, ask.stderr
     assert TOMATOES_LINK in ask.stdout
-    status = command(served.home, "status", "Private/Diary.md", *served.place)
+    status = run("status", "Private/Diary.md", *served.place)
     assert ".vaultbridgeignore" in status.stdout
-    index = command(served.home, "index", *served.place, "--json")
+    index = run("index", *served.place, "--json")
     assert index.returncode == 0, index.stderr
-    rebuild = command(served.home, "index", *served.place, "--rebuild")
+    rebuild = run("index", *served.place, "--rebuild")
     assert rebuild.returncode == 2
     assert "server" in rebuild.stderr
 
@@ -158,11 +158,11 @@ def many(vault: Path, count: int) -> None:
     for number in range(count):
         place = vault / f"folder{number % 20}" / f"{number}.md"
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(f"# Note {number}\n\n" + "\n\n".join(f"## Part {n}\n\nText {number} {n}." for n in range(6)))
+        place.write_text(f"# Note {number}\n\n" + "\n\n".join(f"## Part {n}\n\nText {number} {n}." for n in range(3)))
 
 
 def test_ctrl_c_in_the_middle_of_indexing_leaves_an_index_that_is_finished_later(tmp_path: Path) -> None:
-    many(tmp_path / "vault", 600)
+    many(tmp_path / "vault", 250)
     with Served(tmp_path, tmp_path / "vault") as served:
         served.wait_for_health()
         eventually(lambda: served.client.get("/vault/status").is_success, "not open")
@@ -173,7 +173,7 @@ def test_ctrl_c_in_the_middle_of_indexing_leaves_an_index_that_is_finished_later
         assert "Traceback" not in served.log.read_text()
         finished = command(tmp_path, "index", *served.place, "--backend", "fakes", "--json")
         assert finished.returncode == 0, finished.stderr
-        assert '"notes": 600' in finished.stdout
+        assert '"notes": 250' in finished.stdout
 
 
 def test_ctrl_c_in_the_middle_of_a_stream_ends_it(tmp_path: Path) -> None:

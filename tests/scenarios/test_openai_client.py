@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import numpy as np
 import openai
 import pytest
@@ -16,7 +15,10 @@ from tests.server.building import TOMATOES, TOMATOES_LINK
 @pytest.fixture
 def client(served: Served) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
-        base_url=f"{served.address}/v1", api_key="none", http_client=httpx.Client(trust_env=False), max_retries=0
+        base_url=f"{served.address}/v1",
+        api_key="none",
+        http_client=openai.DefaultHttpxClient(trust_env=False),
+        max_retries=0,
     ) as client:
         yield client
 

@@ -55,7 +55,7 @@ class Building:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._leave: Callable[[], None] = lambda: None
+        self._leaving: asyncio.Event
         self._servers: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
         settings = load_settings(None, {"vault": vault, "data": data, "models.backend": "fakes"})
         opened: asyncio.Future[House] = asyncio.run_coroutine_threadsafe(self._future(), self._loop).result()
@@ -68,7 +68,7 @@ class Building:
 
     async def _live(self, settings: Any, opened: asyncio.Future[House]) -> None:
         leaving = asyncio.Event()
-        self._leave = lambda: self._loop.call_soon_threadsafe(leaving.set) and None
+        self._leaving = leaving
         try:
             async with open_house(settings) as house:
                 await house.indexer.sync()
@@ -114,7 +114,7 @@ class Building:
             server.should_exit = True
         for _, task in self._servers:
             self.await_(_result(task))
-        self._leave()
+        self._loop.call_soon_threadsafe(self._leaving.set)
         self._living.result(30)
         self.await_(_cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)

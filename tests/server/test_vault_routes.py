@@ -16,7 +16,7 @@ from vaultbridge.server.guard import GuardOptions
 NAMES = ["Garden/Tomatoes.md", "厨房/红烧肉.md", "Work/C# notes #1.md"]
 
 
-def found(client: httpx.Client, q: str, **parameters: object) -> list[str]:
+def found(client: httpx.Client, q: str, **parameters: str | int | list[str]) -> list[str]:
     response = client.get("/vault/search", params={"q": q, **parameters})
     return [hit["note"] for hit in response.raise_for_status().json()["hits"]]
 

@@ -60,14 +60,15 @@ def cite(hits: Sequence[Hit], notes: Mapping[NotePath, IndexedNote]) -> list[Cit
 
 class MarkFilter:
     """Passes an answer's stream on and decides on its ``[n]`` marks: known numbers stay (or become links), invented
-    ones vanish. Only an opening bracket and the digits behind it are held back."""
+    ones vanish, and code is left alone (``items[0]`` is no mark). Only what may still become one is held back."""
 
-    _HELD = re.compile(r" ?\[\d{0,3}\Z| \Z")
-    _MARK = re.compile(r" ?\[(\d{1,3})\]")
+    _HELD = re.compile(r" ?\[\d{0,3}\Z| \Z|`+\Z|\n+\Z")
+    _TOKEN = re.compile(r"(?P<ticks>`+)|(?P<blank>\n{2,})| ?\[(?P<number>\d{1,3})\]")
 
     def __init__(self, shown: Mapping[int, str]) -> None:
         self._shown = shown
         self._tail = ""
+        self._code = ""  # the backticks that opened the code we are in
         self.used: list[int] = []
 
     def push(self, text: str) -> str:
@@ -76,20 +77,30 @@ class MarkFilter:
         held = self._HELD.search(text)
         cut = held.start() if held else len(text)
         self._tail = text[cut:]
-        return self._MARK.sub(self._decide, text[:cut])
+        return self._TOKEN.sub(self._decide, text[:cut])
 
     def finish(self) -> str:
         """What was still held back."""
         tail, self._tail = self._tail, ""
         return tail
 
-    def _decide(self, mark: re.Match[str]) -> str:
-        number = int(mark[1])
+    def _decide(self, token: re.Match[str]) -> str:
+        if ticks := token["ticks"]:
+            self._code = "" if ticks == self._code else self._code or ticks
+        elif token["blank"]:
+            if len(self._code) < 3:  # code within a line ends with its paragraph, closed or not; a fence does not
+                self._code = ""
+        elif not self._code:
+            return self._mark(token[0], int(token["number"]))
+        return token[0]
+
+    def _mark(self, written: str, number: int) -> str:
         if number not in self._shown:
             return ""
         if number not in self.used:
             self.used.append(number)
-        return (" " if mark[0].startswith(" ") else "") + self._shown[number]
+        shown = self._shown[number]
+        return f" {shown}" if shown and written.startswith(" ") else shown
 
 
 def attribute(answer: str, citations: Sequence[Citation], marked: Sequence[int]) -> list[Citation]:

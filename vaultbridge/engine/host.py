@@ -330,6 +330,8 @@ class Host:
                 if isinstance(reply.body, Exception):
                     raise reply.body
                 yield reply.body
+                if not box.empty():
+                    await asyncio.sleep(0)  # a burst of answers must not keep the loop from everything else
         finally:
             del self._waiting[id_]
             if not done:

@@ -62,6 +62,7 @@ class Indexer:
         self._progress = Progress()
         self._advanced = asyncio.Event()
         self._failure: Exception | None = None
+        self._resting = False
 
     @property
     def error(self) -> str:
@@ -117,8 +118,10 @@ class Indexer:
                 log.exception("indexing failed")
             self._failure = error
             self._loaded = False
+            self._resting = True
             self._advance()
             await self._clock.sleep(RETRY_SECONDS)
+            self._resting = False
             settler.hint(None)
             return
         self._failure = None
@@ -135,7 +138,7 @@ class Indexer:
     async def settled(self) -> None:
         """Wait until every seen change is searchable and no chunk waits for a vector. Raises what keeps it."""
         while self._visible < self._wanted:
-            if self._failure is not None:
+            if self._failure is not None and self._resting:
                 raise self._failure
             await self._advanced.wait()
         await self._backfill.finished()

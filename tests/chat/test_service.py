@@ -1,0 +1,421 @@
+"""From a conversation to an answer: the order of events, what is cited, and what is never shown."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+
+import pytest
+
+from tests.retrieve.rows import chunk, embed_all, update
+from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
+from vaultbridge.backends.fakes.store import FakeStore
+from vaultbridge.chat.service import AnswerEvent, ChatService, Grounding, GroundingMode, Request, Sources
+from vaultbridge.core.dialogue import (
+    Continuation,
+    Conversation,
+    Event,
+    Failed,
+    Finished,
+    GroundedPrompt,
+    Message,
+    Piece,
+    Prompt,
+    Sampling,
+    Started,
+    Usage,
+)
+from vaultbridge.core.errors import (
+    ContextTooLong,
+    DecodeFailed,
+    InvalidRequest,
+    ModelMissing,
+    Overloaded,
+    StoreMismatch,
+)
+from vaultbridge.core.notes import IndexedNote, NotePath
+from vaultbridge.core.ports import Generator
+from vaultbridge.core.search import Freshness, Query, Scope, Scored
+from vaultbridge.retrieve.retriever import Retriever
+
+FETCH = "vaultbridge models pull something"
+FRESH = Freshness(3, 2, 5)
+
+
+class FakeGenerator:
+    """Says ``pieces``, fits the first ``room`` notes, and remembers what it was asked and whether it was closed."""
+
+    name = "fake"
+
+    def __init__(self, *pieces: str, room: int = 100, failure: Exception | None = None) -> None:
+        self.pieces, self.room, self.failure = pieces, room, failure
+        self.full = False
+        self.prompts: list[GroundedPrompt] = []
+        self.samplings: list[Sampling] = []
+        self.admitted = self.closed = 0
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        if self.full:
+            raise Overloaded("The queue is full.")
+        self.admitted += 1
+        try:
+            yield
+        finally:
+            self.admitted -= 1
+
+    async def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+        self.prompts.append(prompt)
+        self.samplings.append(sampling)
+        try:
+            if isinstance(self.failure, ContextTooLong):
+                yield Failed(self.failure)
+                return
+            numbers = [note.number for note in prompt.notes]
+            yield Started(tuple(numbers[: self.room]), tuple(numbers[self.room :]))
+            for text in self.pieces:
+                yield Piece(text)
+            if self.failure is not None:
+                yield Failed(self.failure)
+            else:
+                yield Finished("stop", Usage(10, len(self.pieces)))
+        finally:
+            self.closed += 1
+
+    async def count(self, text: str) -> int:
+        return len(text)
+
+
+class House:
+    """A chat service over four notes."""
+
+    def __init__(self, generator: FakeGenerator | None) -> None:
+        self.store = FakeStore()
+        self.embeddings = FakeEmbeddings()
+        self.generator = generator
+        self.chat = ChatService(
+            Retriever(self.store, self.embeddings),
+            self.store,
+            generator,
+            freshness=lambda: FRESH,
+            notes_tokens=500,
+            max_tokens=64,
+            fetch_command=FETCH,
+        )
+
+    async def fill(self) -> House:
+        await self.store.replace(
+            [
+                update(
+                    chunk("Bees.md", "Bees sleep in the hive at night.", 0, ["Bees", "Sleep"], "Bees > Sleep"),
+                    chunk("Bees.md", "Bees dance to tell where nectar is.", 1, ["Bees", "Dance"], "Bees > Dance"),
+                ),
+                update(chunk("Hives.md", "A hive where bees sleep costs forty euros.", context="Hives")),
+                update(chunk("厨房/红烧肉.md", "红烧肉：五花肉切块，小火炖一小时。", context="红烧肉")),
+            ]
+        )
+        await embed_all(self.store, self.embeddings)
+        self.embeddings.documents.clear()
+        return self
+
+    async def answer(self, request: Request) -> list[AnswerEvent]:
+        return [event async for event in self.chat.answer(request)]
+
+
+async def make(generator: FakeGenerator | None) -> House:
+    return await House(generator).fill()
+
+
+def talk(*texts: str) -> Conversation:
+    return Conversation(tuple(Message("assistant" if n % 2 else "user", (text,)) for n, text in enumerate(texts)))
+
+
+BEES = talk("Where do bees sleep in the hive?")
+NONSENSE = talk("quantum chromodynamics lattice")
+
+
+def text_of(events: Sequence[AnswerEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Piece))
+
+
+def grounding_of(events: Sequence[AnswerEvent]) -> Grounding:
+    assert isinstance(events[0], Grounding)
+    return events[0]
+
+
+def links(events: Sequence[AnswerEvent]) -> list[str]:
+    """The links of the sources."""
+    (sources,) = [event for event in events if isinstance(event, Sources)]
+    return [citation.link for citation in sources.used]
+
+
+def test_the_fake_is_a_generator() -> None:
+    generator: Generator = FakeGenerator()
+    assert generator.name
+
+
+# --- the usual way ----------------------------------------------------------------------------------------------------
+
+
+async def test_grounding_pieces_sources_finished_in_this_order() -> None:
+    house = await make(FakeGenerator("Bees sleep ", "in the hive [1]."))
+    events = await house.answer(Request(BEES))
+    assert [type(event) for event in events] == [Grounding, Piece, Piece, Sources, Finished]
+    grounding = grounding_of(events)
+    assert grounding.citations[0].link == "[[Bees#Sleep]]"
+    assert grounding.citations[0].quote == "Bees sleep in the hive at night."
+    assert [citation.number for citation in grounding.citations] == list(range(1, len(grounding.citations) + 1))
+    assert (grounding.omitted, grounding.freshness) == ((), FRESH)
+    assert text_of(events) == "Bees sleep in the hive [1]."
+    assert links(events)[0] == "[[Bees#Sleep]]"
+
+
+async def test_every_citation_stands_in_the_prompt_under_its_number() -> None:
+    generator = FakeGenerator("Yes.")
+    events = await (await make(generator)).answer(Request(BEES))
+    (prompt,) = generator.prompts
+    assert prompt.prompt == BEES
+    assert prompt.budget == 500
+    assert len(prompt.notes) == len(grounding_of(events).citations) > 1
+    for note, citation in zip(prompt.notes, grounding_of(events).citations, strict=True):
+        assert note.number == citation.number
+        assert citation.quote in note.text
+        assert f"[{citation.number}]" in note.text
+
+
+async def test_what_did_not_fit_is_named_and_neither_cited_nor_marked() -> None:
+    house = await make(FakeGenerator("Bees sleep in the hive [1][2].", room=1))
+    events = await house.answer(Request(BEES))
+    grounding = grounding_of(events)
+    assert [citation.number for citation in grounding.citations] == [1]
+    assert "[[Hives]]" in grounding.omitted
+    assert text_of(events) == "Bees sleep in the hive [1]."
+    assert links(events) == ["[[Bees#Sleep]]"]
+
+
+async def test_invented_marks_never_reach_the_reader() -> None:
+    house = await make(FakeGenerator("Bees sleep [", "99", "] in the hive [1", "]."))
+    assert text_of(await house.answer(Request(BEES))) == "Bees sleep in the hive [1]."
+
+
+async def test_max_tokens_come_from_the_request_or_the_settings() -> None:
+    generator = FakeGenerator("Yes.")
+    house = await make(generator)
+    await house.answer(Request(BEES, Sampling(max_tokens=5)))
+    await house.answer(Request(BEES))
+    assert [sampling.max_tokens for sampling in generator.samplings] == [5, 64]
+
+
+async def test_a_completion_is_grounded_too() -> None:
+    generator = FakeGenerator("the hive.")
+    events = await (await make(generator)).answer(Request(Continuation("At night bees sleep in")))
+    assert grounding_of(events).citations
+    assert isinstance(generator.prompts[0].with_notes(generator.prompts[0].notes), Continuation)
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+async def test_sources_as_a_last_line_with_links_for_marks() -> None:
+    house = await make(FakeGenerator("Bees sleep in the hive at night [1]."))
+    events = await house.answer(Request(BEES, sources="markdown"))
+    said = text_of(events)
+    assert "[[Bees#Sleep|1]]" in said
+    assert said.splitlines()[-1].startswith("Sources: [[Bees#Sleep]]")
+    assert [type(event) for event in events[-2:]] == [Sources, Finished]
+
+
+async def test_the_source_line_is_in_the_language_of_the_question() -> None:
+    house = await make(FakeGenerator("五花肉切块，小火炖一小时。"))
+    events = await house.answer(Request(talk("红烧肉的五花肉怎么切？"), sources="markdown"))
+    assert text_of(events).splitlines()[-1] == "来源：[[红烧肉]]"
+
+
+async def test_no_sources_no_marks() -> None:
+    house = await make(FakeGenerator("Bees sleep in the hive [1]."))
+    events = await house.answer(Request(BEES, sources="none"))
+    assert text_of(events) == "Bees sleep in the hive."
+    assert links(events)[0] == "[[Bees#Sleep]]"
+
+
+async def test_no_source_line_for_an_answer_that_rests_on_nothing() -> None:
+    house = await make(FakeGenerator("Quarks carry colour charge."))
+    events = await house.answer(Request(BEES, sources="markdown"))
+    assert text_of(events) == "Quarks carry colour charge."
+    assert links(events) == []
+
+
+# --- when notes do not belong -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prompt", [NONSENSE, Continuation("quantum chromodynamics lattice")])
+async def test_with_nothing_relevant_the_prompt_is_left_as_it_came(prompt: Prompt) -> None:
+    generator = FakeGenerator("arr[0] and [1] stay.")
+    events = await (await make(generator)).answer(Request(prompt, sources="markdown"))
+    assert generator.prompts == [GroundedPrompt(prompt)]
+    assert generator.prompts[0].with_notes(()) == prompt
+    assert grounding_of(events).citations == ()
+    assert text_of(events) == "arr[0] and [1] stay."
+    assert links(events) == []
+
+
+async def test_off_never_looks_into_the_vault(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = FakeGenerator("Yes.")
+    house = await make(generator)
+    searched: list[str] = []
+
+    async def keyword(text: str, scope: Scope, limit: int) -> list[Scored]:
+        searched.append(text)
+        return []
+
+    monkeypatch.setattr(house.store, "keyword", keyword)
+    events = await house.answer(Request(BEES, grounding="off"))
+    assert searched == house.embeddings.questions == []
+    assert generator.prompts == [GroundedPrompt(BEES)]
+    assert grounding_of(events).citations == ()
+
+
+@pytest.mark.parametrize("grounding", ["auto", "always"])
+async def test_the_note_that_is_edited_is_never_cited(grounding: GroundingMode) -> None:
+    house = await make(FakeGenerator("Bees sleep in the hive at night [1]."))
+    by_title = Request(talk("Title: Bees\n\nWhere do bees sleep in the hive?"), grounding=grounding)
+    by_path = Request(BEES, grounding=grounding, note=NotePath("Bees.md"))
+    for request in (by_title, by_path):
+        events = await house.answer(request)
+        assert [citation.path for citation in grounding_of(events).citations] == ["Hives.md"]
+        assert "[[Bees" not in "".join(links(events))
+
+
+async def test_scope_and_k_bound_what_is_cited() -> None:
+    house = await make(FakeGenerator("Yes."))
+    events = await house.answer(Request(BEES, scope=Scope(notes=(NotePath("Hives.md"),))))
+    assert {citation.path for citation in grounding_of(events).citations} == {"Hives.md"}
+    assert len(grounding_of(await house.answer(Request(BEES, k=1))).citations) == 1
+
+
+async def test_a_note_that_goes_while_the_question_is_asked_is_not_cited(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await make(FakeGenerator("Yes."))
+    whole = house.store.notes
+
+    async def notes() -> list[IndexedNote]:
+        await house.store.replace([], [NotePath("Bees.md")])
+        return await whole()
+
+    monkeypatch.setattr(house.store, "notes", notes)
+    events = await house.answer(Request(BEES))
+    assert [citation.path for citation in grounding_of(events).citations] == ["Hives.md"]
+    assert grounding_of(events).citations[0].number == 1
+
+
+# --- without a model --------------------------------------------------------------------------------------------------
+
+
+async def test_without_a_model_passages_answer() -> None:
+    events = await (await make(None)).answer(Request(BEES))
+    assert isinstance(events[0], Grounding)
+    assert [type(event) for event in events[-2:]] == [Sources, Finished]
+    said = text_of(events)
+    assert "> Bees sleep in the hive at night." in said
+    assert "[[Bees#Sleep]]" in said
+    assert FETCH in said
+    assert "[[Bees#Sleep]]" in links(events)
+    assert all(link in said for link in links(events))
+
+
+async def test_without_a_model_a_chinese_question_gets_a_chinese_frame() -> None:
+    said = text_of(await (await make(None)).answer(Request(talk("红烧肉的五花肉怎么切？"))))
+    assert "[[红烧肉]]" in said
+    assert "五花肉切块" in said
+    assert FETCH in said
+    frame = [line for line in said.replace(FETCH, "").splitlines() if line and not line.startswith(">")]
+    assert frame
+    assert not any("a" <= character <= "z" for character in "".join(frame).casefold())
+
+
+async def test_without_a_model_and_without_a_note_it_says_so() -> None:
+    events = await (await make(None)).answer(Request(NONSENSE))
+    assert grounding_of(events).citations == ()
+    assert FETCH in text_of(events)
+    assert "[[" not in text_of(events)
+    assert links(events) == []
+
+
+async def test_without_a_model_and_with_grounding_off_nothing_can_be_said() -> None:
+    (event,) = await (await make(None)).answer(Request(BEES, grounding="off"))
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, ModelMissing)
+    assert FETCH in event.error.hint
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_full_queue_is_said_before_any_work_is_done() -> None:
+    generator = FakeGenerator("Yes.")
+    generator.full = True
+    house = await make(generator)
+    with pytest.raises(Overloaded):
+        await house.answer(Request(BEES))
+    assert house.embeddings.questions == []
+    assert generator.prompts == []
+
+
+@pytest.mark.parametrize("messages", [(), (Message("system", ("Be kind.",)),), (Message("assistant", ("Hi.",)),)])
+async def test_a_conversation_needs_a_user(messages: tuple[Message, ...]) -> None:
+    with pytest.raises(InvalidRequest):
+        await (await make(FakeGenerator())).answer(Request(Conversation(messages)))
+
+
+async def test_a_prompt_that_is_too_long_fails_with_its_first_event() -> None:
+    generator = FakeGenerator(failure=ContextTooLong("Too long."))
+    (event,) = await (await make(generator)).answer(Request(BEES))
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, ContextTooLong)
+    assert generator.admitted == 0
+
+
+async def test_a_failure_in_the_middle_is_the_last_event() -> None:
+    generator = FakeGenerator("Bees ", failure=DecodeFailed("It broke."))
+    events = await (await make(generator)).answer(Request(BEES, sources="markdown"))
+    assert isinstance(events[-1], Failed)
+    assert not any(isinstance(event, Sources | Finished) for event in events)
+
+
+@pytest.mark.parametrize("model", [True, False])
+async def test_an_index_that_cannot_be_searched_fails_with_the_first_event(
+    model: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await make(FakeGenerator("Yes.") if model else None)
+
+    async def keyword(text: str, scope: Scope, limit: int) -> list[Scored]:
+        raise StoreMismatch("The index cannot be used.")
+
+    monkeypatch.setattr(house.store, "keyword", keyword)
+    (event,) = await house.answer(Request(BEES))
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, StoreMismatch)
+
+
+async def test_closing_the_answer_closes_the_generator_and_frees_its_place() -> None:
+    generator = FakeGenerator(*["word "] * 100)
+    house = await make(generator)
+    async with aclosing(house.chat.answer(Request(BEES))) as events:
+        async for event in events:
+            if isinstance(event, Piece):
+                assert generator.admitted == 1
+                break
+    assert generator.closed == 1
+    assert generator.admitted == 0
+
+
+async def test_a_dead_embedder_still_leaves_an_answer() -> None:
+    house = await make(FakeGenerator("Bees sleep in the hive [1]."))
+    house.embeddings.failure = DecodeFailed("dead")
+    assert grounding_of(await house.answer(Request(BEES))).citations
+
+
+async def test_a_question_is_embedded_once() -> None:
+    house = await make(FakeGenerator("Yes."))
+    await house.answer(Request(BEES))
+    assert len(house.embeddings.questions) == 1
+    assert await Retriever(house.store, house.embeddings).search(Query("bees"))
