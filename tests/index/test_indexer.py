@@ -184,6 +184,17 @@ async def test_a_moved_folder_embeds_nothing(world: World) -> None:
     assert await world.text("archive/2026/deep/3.md") == "Note 3."
 
 
+async def test_a_folder_moved_into_the_vault_brings_its_notes(world: World) -> None:
+    outside = world.root.with_name("outside")
+    outside.mkdir()
+    (outside / "a.md").write_text("From outside.")
+    async with world.watching():
+        await world.indexer.settled()
+        outside.rename(world.root / "inside")
+        await world.follow("inside")
+    assert await world.text("inside/a.md") == "From outside."
+
+
 async def test_a_deleted_folder_takes_its_notes_along(world: World) -> None:
     world.write("folder/a.md", "A.")
     world.write("folder-b.md", "B.")
@@ -434,7 +445,8 @@ async def test_a_folder_that_cannot_be_listed_keeps_its_notes(world: World, list
         world.delete("c.md")
         with locked(world.root / "locked", listable):
             await world.follow(None)
-            await world.follow("locked/a.md", "locked")
+            await world.follow("locked/a.md")
+            await world.follow("locked")
             assert await world.notes() == ["locked/a.md", "locked/deep/b.md"]
             await world.follow(world.write(".vaultbridgeignore", "locked/deep/\n"))
             assert await world.notes() == ["locked/a.md"]
@@ -482,6 +494,7 @@ async def test_a_commit_that_was_half_written_is_made_whole(world: World, monkey
         await world.clock.advance(2 * RETRY_SECONDS)
         await world.indexer.settled()
     assert await world.notes() == ["a.md", "b.md"]
+    assert await world.text("a.md") == "A."
 
 
 async def test_a_full_disk_while_a_note_is_tried_again_ends_nothing(world: World) -> None:
