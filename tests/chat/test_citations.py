@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.retrieve.rows import chunk, update
-from vaultbridge.chat.citations import LinkWriter, MarkFilter, attribute, cite
+from vaultbridge.chat.citations import LinkWriter, MarkFilter, attribute, cite, relabelled
 from vaultbridge.core.notes import IndexedNote, NotePath
 from vaultbridge.core.search import Citation, Hit
 
@@ -20,23 +20,34 @@ PATHS = [
 
 
 @pytest.mark.parametrize(
-    ("path", "heading", "shown", "link"),
+    ("path", "heading", "link"),
     [
-        ("Bees.md", "", "", "[[Bees]]"),
-        ("Garden/Ants.md", "", "", "[[Ants]]"),
-        ("Garden/Ants.md", "Queens", "", "[[Ants#Queens]]"),
-        ("A/Plan.md", "", "", "[[A/Plan]]"),
-        ("B/plan.md", "Next", "2", "[[B/plan#Next|2]]"),
-        ("红烧肉.md", "做法", "", "[[红烧肉#做法]]"),
-        ("v1.2 notes.md", "", "", "[[v1.2 notes]]"),
-        ("Bees.md", "C# | F^ [new]", "", "[[Bees#C F new]]"),
-        ("Bees.md", "#|^", "", "[[Bees]]"),
-        ("Bees.md", "50%% off", "", "[[Bees#50 off]]"),
-        ("Bees.md", "Who: what?", "", "[[Bees#Who: what?]]"),
+        ("Bees.md", "", "[[Bees]]"),
+        ("Garden/Ants.md", "", "[[Ants]]"),
+        ("Garden/Ants.md", "Queens", "[[Ants#Queens]]"),
+        ("A/Plan.md", "", "[[A/Plan]]"),
+        ("B/plan.md", "Next", "[[B/plan#Next]]"),
+        ("红烧肉.md", "做法", "[[红烧肉#做法]]"),
+        ("v1.2 notes.md", "", "[[v1.2 notes]]"),
+        ("Bees.md", "C# | F^ [new]", "[[Bees#C F new]]"),
+        ("Bees.md", "#|^", "[[Bees]]"),
+        ("Bees.md", "50%% off", "[[Bees#50 off]]"),
+        ("Bees.md", "Who: what?", "[[Bees#Who: what?]]"),
+        ("Bees.md", "Bees", "[[Bees]]"),
+        ("Code/C# notes.MD", "", "[C# notes](Code/C%23%20notes.MD)"),
+        ("Code/C# notes.MD", "Delegates & co", "[C# notes](Code/C%23%20notes.MD#Delegates%20%26%20co)"),
     ],
 )
-def test_links_are_as_short_as_they_can_be(path: str, heading: str, shown: str, link: str) -> None:
-    assert LinkWriter(PATHS).link(NotePath(path), heading, shown) == link
+def test_links_are_as_short_as_they_can_be(path: str, heading: str, link: str) -> None:
+    assert LinkWriter(PATHS).link(NotePath(path), heading) == link
+
+
+@pytest.mark.parametrize(
+    ("link", "relabel"),
+    [("[[Bees#Queens]]", "[[Bees#Queens|2]]"), ("[C# [x] notes](C%23.md)", "[2](C%23.md)")],
+)
+def test_a_link_keeps_its_target_under_another_label(link: str, relabel: str) -> None:
+    assert relabelled(link, "2") == relabel
 
 
 @given(st.lists(st.from_regex(r"\A([ab]/)?[abAB]\.md\Z"), unique=True, min_size=1), st.text(), st.data())

@@ -71,7 +71,7 @@ def m3(folder: Path) -> Embedder:
     from tests.contracts.tiny_m3 import MAX_TOKENS, make_tiny_m3
     from vaultbridge.backends.flag_embedding import FlagM3
 
-    return FlagM3(make_tiny_m3(folder / "m3"), name="tiny", floor=0.5, max_tokens=MAX_TOKENS)
+    return FlagM3(make_tiny_m3(folder / "m3"), name="tiny", floor=0.5, max_tokens=MAX_TOKENS, multi=True)
 
 
 Build = Callable[[Path], Embedder]

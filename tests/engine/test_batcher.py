@@ -66,12 +66,12 @@ async def test_callers_that_come_together_share_a_batch(batcher: Batcher, embedd
 async def test_a_question_goes_before_documents_that_wait(batcher: Batcher, embedder: WatchedEmbedder) -> None:
     await batcher.info()
     embedder.gate.clear()
-    documents = asyncio.create_task(batcher.embed(["d" * 1500 for _ in range(20)], "document"))
+    waiting = [asyncio.ensure_future(batcher.embed(["d" * 1500 for _ in range(20)], "document"))]
     await asyncio.to_thread(embedder.entered.wait, 10)
-    question = asyncio.create_task(batcher.embed(["question"], "query"))
-    await asyncio.sleep(0)
+    waiting.append(asyncio.ensure_future(batcher.embed(["question"], "query")))
+    await asyncio.sleep(0)  # lets the second caller put its text into the queue
     embedder.gate.set()
-    await asyncio.gather(documents, question)
+    await asyncio.gather(*waiting)
     assert [lane for lane, _ in embedder.batches].index("query") == 1
 
 

@@ -29,6 +29,9 @@ from vaultbridge.engine.host import Host
 from vaultbridge.engine.worker import GeneratorWorker
 
 
+PLAIN = Sampling()
+
+
 class CountingDecoder(FakeDecoder):
     """Counts what it computes, and fails on demand."""
 
@@ -60,7 +63,7 @@ def ask(question: str) -> GroundedPrompt:
     return GroundedPrompt(Conversation((Message("user", (question,)),)))
 
 
-async def events(generator: HostedGenerator, prompt: GroundedPrompt, sampling: Sampling = Sampling()) -> list[Event]:
+async def events(generator: HostedGenerator, prompt: GroundedPrompt, sampling: Sampling = PLAIN) -> list[Event]:
     return [event async for event in generator.stream(prompt, sampling)]
 
 
@@ -141,9 +144,8 @@ async def test_a_native_failure_reaches_its_request_and_the_next_one_works(
 
 
 async def test_a_full_queue_refuses_before_any_work(generator: HostedGenerator) -> None:
-    with generator.admit(), generator.admit():
-        with pytest.raises(Overloaded), generator.admit():
-            pass
+    with generator.admit(), generator.admit(), pytest.raises(Overloaded), generator.admit():
+        pass
     with generator.admit():
         pass
 

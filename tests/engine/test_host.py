@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -86,7 +87,7 @@ async def test_closing_a_stream_cancels_it_in_the_child(host: Host) -> None:
 async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_for_ever() -> None:
     host = Host("bad", refuse)
     for _ in range(2):
-        with pytest.raises(ModelInvalid, match="broken.gguf"):
+        with pytest.raises(ModelInvalid, match=r"broken\.gguf"):
             await host.ready()
     assert host.state == "failed"
     assert "broken.gguf" in host.reason
@@ -134,7 +135,6 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False

@@ -26,16 +26,25 @@ _M3_HEADS = ("sparse_linear.pt", "colbert_linear.pt")
 class FlagM3:
     """An Embedder on a BGE-M3 ``folder`` by ``BGEM3FlagModel``; keywords as in ``EmbedderInfo``.
 
-    Raises ModelInvalid, also if a head's file is missing: the library would use a random one in silence.
+    ``multi`` asks for the multi-vector head, too: a vector a token, a thousand times what the dense one takes. Raises
+    ModelInvalid, also if a head's file is missing: the library would use a random one in silence.
     """
 
     def __init__(
-        self, folder: Path, *, name: str, floor: float, max_tokens: int = 8192, languages: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        *,
+        name: str,
+        floor: float,
+        max_tokens: int = 8192,
+        languages: tuple[str, ...] = (),
+        multi: bool = False,
     ) -> None:
         for head in _M3_HEADS:
             if not (folder / head).is_file():
                 raise ModelInvalid(f"{folder} is not a whole BGE-M3: {head} is missing.", "Download that file, too.")
         self._flag, self._device = _load("BGEM3FlagModel", folder)
+        self._multi = multi
         tokenizer = self._flag.tokenizer
         self._special = {tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id}
         self._info = EmbedderInfo(
@@ -53,15 +62,20 @@ class FlagM3:
         return self._info
 
     def embed(self, texts: Sequence[str], lane: Lane) -> list[Embedding]:
-        """Embed ``texts``: dense, sparse and multi, the same for both lanes."""
+        """Embed ``texts``: dense, sparse and, if asked for, multi; the same for both lanes."""
 
         def forward(inputs: Any) -> list[Embedding]:
-            out = self._flag.model(inputs, return_dense=True, return_sparse=True, return_colbert_vecs=True)
-            dense, weights, multi = (_numpy(out[key]) for key in ("dense_vecs", "sparse_vecs", "colbert_vecs"))
+            out = self._flag.model(inputs, return_dense=True, return_sparse=True, return_colbert_vecs=self._multi)
+            dense, weights = _numpy(out["dense_vecs"]), _numpy(out["sparse_vecs"])
+            multi = _numpy(out["colbert_vecs"]) if self._multi else None
             ids, lengths = inputs["input_ids"].tolist(), inputs["attention_mask"].sum(1).tolist()
             return [
-                # The multi-vector head leaves out the first token, so a text has one vector less than tokens.
-                Embedding(dense[row], self._sparse(ids[row], weights[row, :, 0]), multi[row, : lengths[row] - 1].copy())
+                Embedding(
+                    dense[row],
+                    self._sparse(ids[row], weights[row, :, 0]),
+                    # This head leaves out the first token, so a text has one vector less than tokens.
+                    None if multi is None else multi[row, : lengths[row] - 1].copy(),
+                )
                 for row in range(len(ids))
             ]
 

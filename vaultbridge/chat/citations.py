@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote
 
 from vaultbridge.core.notes import IndexedNote, NotePath
 from vaultbridge.core.search import Citation, Hit
 
 MOST_SOURCES = 3
+NOTE_SUFFIX = ".md"
+"""Every note has it, in whatever case."""
 SUPPORT_FLOOR = 0.35
 """The part of an answer's words that a note must hold to be named as its source without a mark."""
 MARKED_FLOOR = 0.15
@@ -25,14 +28,26 @@ class LinkWriter:
     def __init__(self, paths: Iterable[NotePath]) -> None:
         self._namesakes = Counter(_stem(path).casefold() for path in paths)
 
-    def link(self, path: NotePath, heading: str = "", shown: str = "") -> str:
-        """``[[Note]]``, ``[[Note#Heading]]`` or ``[[folder/Note#Heading|shown]]``."""
+    def link(self, path: NotePath, heading: str = "") -> str:
+        """``[[Note]]``, ``[[Note#Heading]]`` or ``[[folder/Note#Heading]]``.
+
+        A file whose name a wikilink cannot spell gets a Markdown link, ``[C#](C%23.md)``.
+        """
         stem = _stem(path)
-        target = stem if self._namesakes[stem.casefold()] < 2 else path.removesuffix(".md")
+        target = stem if self._namesakes[stem.casefold()] < 2 else path[: -len(NOTE_SUFFIX)]
         # Obsidian resolves a heading with its link characters written as spaces. The heading that repeats the note's
         # name says nothing more than the name.
         fragment = " ".join(_FORBIDDEN_IN_LINK.sub(" ", heading).split()) if heading != stem else ""
-        return f"[[{target}{'#' + fragment if fragment else ''}{'|' + shown if shown else ''}]]"
+        if _FORBIDDEN_IN_LINK.search(target):
+            return f"[{stem}]({quote(path)}{'#' + quote(fragment) if fragment else ''})"
+        return f"[[{target}{'#' + fragment if fragment else ''}]]"
+
+
+def relabelled(link: str, label: str) -> str:
+    """The same link, shown as ``label``."""
+    if link.startswith("[["):
+        return f"{link[:-2]}|{label}]]"
+    return f"[{label}{link[link.rindex('](') :]}"
 
 
 def cite(hits: Sequence[Hit], notes: Mapping[NotePath, IndexedNote]) -> list[Citation]:
@@ -127,4 +142,4 @@ def _support(said: set[str], quote: str) -> float:
 
 
 def _stem(path: str) -> str:
-    return path.rsplit("/", 1)[-1].removesuffix(".md")
+    return path.rsplit("/", 1)[-1][: -len(NOTE_SUFFIX)]

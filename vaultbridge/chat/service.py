@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from vaultbridge.chat.citations import MarkFilter, attribute, cite
+from vaultbridge.chat.citations import MarkFilter, attribute, cite, relabelled
 from vaultbridge.chat.extract import MOST_PASSAGES, extract
 from vaultbridge.chat.language import Phrases, phrases
 from vaultbridge.chat.prompt import ground
@@ -112,7 +112,8 @@ class ChatService:
         scope = question.scope
         if request.note is not None:
             scope = replace(scope, exclude=(*scope.exclude, request.note))
-        hits = await self._retriever.relevant(Query(question.text, scope, limit=request.k), question.editing)
+        query = Query(question.text, scope, limit=request.k)
+        hits = await self._retriever.relevant(query, question.editing, any_hit=request.grounding == "always")
         notes = {note.state.path: note for note in await self._store.notes()}
         return hits, cite(hits, notes), words
 
@@ -174,7 +175,7 @@ class ChatService:
 def _shown(citation: Citation, mode: SourcesMode) -> str:
     """A mark as a client can use it: a number that its list of citations explains, or a link."""
     if mode == "markdown":
-        return f"{citation.link[:-2]}|{citation.number}]]"
+        return relabelled(citation.link, str(citation.number))
     return f"[{citation.number}]" if mode == "field" else ""
 
 

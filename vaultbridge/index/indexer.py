@@ -262,7 +262,7 @@ class Indexer:
             note, problem = parse(text, state)
             chunks = chunk(note)
         except NoteUnreadable as error:
-            return self._unreadable(change, before, str(error))
+            return self._unreadable(change, before, error.message)
         except FileNotFoundError:
             raise
         except Exception as error:

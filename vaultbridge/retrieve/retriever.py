@@ -44,13 +44,16 @@ class Retriever:
         hits, _ = await self._hits(query)
         return hits[: query.limit]
 
-    async def relevant(self, query: Query, editing: str = "") -> list[Hit]:
+    async def relevant(self, query: Query, editing: str = "", *, any_hit: bool = False) -> list[Hit]:
         """The hits that speak of the query, best first: near enough by meaning, or with most of its words.
 
-        ``editing`` is the title of a note that is left out. An empty list is an answer: the vault does not know.
+        ``editing`` is the title of a note that is left out; ``any_hit`` takes the best ones, however far they are.
+        An empty list is an answer: the vault does not know.
         """
         hits, dense = await self._hits(query)
         hits = [hit for hit in hits if not editing or _stem(hit.chunk.note) != editing]
+        if any_hit:
+            return hits[: query.limit]
         asked = terms(query.text)
         near = {} if dense.vector is None else await self._store.vectors([hit.chunk.digest for hit in hits])
 

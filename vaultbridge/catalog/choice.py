@@ -1,0 +1,49 @@
+"""Which models to run, where the settings leave it open or name them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from vaultbridge.catalog.catalog import Entry
+from vaultbridge.catalog.supply import Model, Supply
+
+AUTO = "auto"
+NONE = "none"
+
+
+def choose_generator(wanted: str, supply: Supply) -> Model | None:
+    """The chat model: a name or a file, none, or (``auto``) the largest fetched one that is no starter, else a starter.
+
+    Raises ModelMissing or ModelInvalid for a model that is named and cannot be had.
+    """
+    if wanted == NONE:
+        return None
+    if wanted != AUTO:
+        return supply.resolve(wanted, "chat")
+    best = _best(supply, (entry for entry in supply.catalog.entries if entry.role == "chat"))
+    return supply.resolve(best.name, "chat") if best else None
+
+
+def choose_embedder(wanted: str, supply: Supply, has_cjk: Callable[[], bool]) -> tuple[Model | None, str]:
+    """The embedder, or none and why. ``auto`` never takes an English one for a vault that ``has_cjk``.
+
+    Raises as ``choose_generator``.
+    """
+    if wanted == NONE:
+        return None, ""
+    if wanted != AUTO:
+        return supply.resolve(wanted, "embedder"), ""
+    embedders = (entry for entry in supply.catalog.entries if entry.role == "embedder" and not entry.starter)
+    if best := _best(supply, embedders):
+        return supply.resolve(best.name, "embedder"), ""
+    starter = supply.starter_embedder(has_cjk())
+    if starter is None:
+        return None, "No embedder for this vault's language runs here; search is by keyword. Fetch bge-m3."
+    if not supply.status(starter.name).present:
+        return None, f"No embedder is fetched; search is by keyword. Fetch one: vaultbridge models pull {starter.name}"
+    return supply.resolve(starter.name, "embedder"), ""
+
+
+def _best(supply: Supply, entries: Iterable[Entry]) -> Entry | None:
+    present = [entry for entry in entries if supply.status(entry.name).present]
+    return max(present, key=lambda entry: (not entry.starter, entry.size), default=None)

@@ -1,0 +1,67 @@
+"""The command line as a whole: its commands, and what an error becomes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from vaultbridge import __version__
+from vaultbridge.cli.ask import ask, search
+from vaultbridge.cli.console import err, out
+from vaultbridge.cli.evaluate import evaluate
+from vaultbridge.cli.index import index, status
+from vaultbridge.cli.models import models_app
+from vaultbridge.cli.serve import serve
+from vaultbridge.core.errors import ConfigError, RequestError, VaultbridgeError
+
+WORK_FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Answers grounded in your Obsidian vault, from a model on your own computer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (serve, index, search, ask, status):
+    app.command()(command)
+app.add_typer(models_app, name="models")
+app.command("eval")(evaluate)
+
+
+def main() -> None:
+    """Run the command line; every error becomes one line and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except VaultbridgeError as error:
+        err.print(f"vaultbridge: {error.message}")
+        if error.hint:
+            err.print(f"  {error.hint}")
+        sys.exit(WRONG_USAGE if isinstance(error, (ConfigError, RequestError)) else WORK_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out.print(f"vaultbridge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("httpx", "httpcore", "watchdog", "asyncio", "filelock", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,96 @@
+"""``vaultbridge serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vaultbridge.cli.console import err
+from vaultbridge.cli.options import (
+    BackendOption,
+    ConfigOption,
+    DataOption,
+    EmbedderOption,
+    ModelOption,
+    VaultOption,
+    settings_of,
+)
+from vaultbridge.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vaultbridge.settings import Settings
+
+
+def serve(
+    vault: VaultOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (1234).", show_default=False)] = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    embedder: EmbedderOption = None,
+    context: Annotated[int | None, typer.Option(help="Tokens of context.", show_default=False)] = None,
+    backend: BackendOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Watch a vault and answer on localhost as OpenAI's API does."""
+    settings = settings_of(
+        config,
+        vault=vault,
+        data=data,
+        server__host=host,
+        server__port=port,
+        models__generator=model,
+        models__embedder=embedder,
+        models__backend=backend,
+        engine__context=context,
+    )
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    from vaultbridge.place import announce, check_unused, place_of
+    from vaultbridge.server.app import Application
+    from vaultbridge.server.guard import GuardOptions
+    from vaultbridge.server.listen import Server
+    from vaultbridge.server.port import claim, in_url, is_loopback
+    from vaultbridge.wiring import open_house
+
+    host, port = settings.server.host.strip("[]"), settings.server.port
+    if not is_loopback(host) and not settings.server.token:
+        raise ConfigError(
+            f"On {host} everybody in the network could read the vault.", "Set server.token, or keep to 127.0.0.1."
+        )
+    place = place_of(settings)
+    check_unused(place)
+    hosts = (in_url(host), *settings.server.hosts)
+    application = Application(GuardOptions(hosts, tuple(settings.server.origins), settings.server.token))
+    server = Server(application)
+    with claim(host, port, f"vaultbridge serve --vault {shlex.quote(str(place.vault))}") as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            async with AsyncExitStack() as stack:
+                # It answers /health while the index is opened.
+                opening = asyncio.create_task(stack.enter_async_context(open_house(settings, watch=True)))
+                try:
+                    await asyncio.wait((opening, serving), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if not opening.done():
+                        # Ctrl-C. A library that is being imported cannot be stopped, and nothing else is under way.
+                        os._exit(0)
+                house = await opening
+                application.open(house.services)
+                address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else in_url(host)}:{port}"
+                announce(place, address, settings.server.token)
+                err.print(f"vaultbridge serves {place.vault.name} at {address}/v1 ({house.chosen}). Ctrl-C stops it.")
+                try:
+                    await serving
+                finally:
+                    place.server_file.unlink(missing_ok=True)
+        finally:
+            server.stop()
+            await serving

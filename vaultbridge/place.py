@@ -1,0 +1,115 @@
+"""Where a vault's index is kept, who writes it, and who serves it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from vaultbridge.core.errors import ConfigError, IndexLocked, VaultNotFound
+from vaultbridge.server.client import Client
+from vaultbridge.settings import Settings
+from vaultbridge.vault.files import Vault
+from vaultbridge.vault.ignore import is_hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A vault and where its index is kept."""
+
+    vault: Path
+    id: str
+    folder: Path
+
+    @property
+    def server_file(self) -> Path:
+        """Where a running server writes its address."""
+        return self.folder / "server.json"
+
+    @property
+    def store_uri(self) -> str:
+        """What the store is opened with."""
+        return str(self.folder / "index")
+
+
+def place_of(settings: Settings) -> Place:
+    """The place of the vault that the settings name. Raises VaultNotFound, ConfigError for an index within it."""
+    if settings.vault is None:
+        raise VaultNotFound("No vault is named.", "Pass --vault DIR, or set `vault` in vaultbridge.toml.")
+    root = Vault(settings.vault).root
+    data = settings.data.expanduser().resolve()
+    if data.is_relative_to(root) and not any(map(is_hidden, data.relative_to(root).parts)):
+        raise ConfigError(f"The index would be in the vault, at {data}.", "Choose another folder with --data.")
+    id_ = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    slug = re.sub(r"[^\w-]+", "-", root.name).strip("-") or "vault"
+    return Place(root, id_, data / "vaults" / f"{slug}-{id_}")
+
+
+def running_server(place: Place) -> dict[str, Any] | None:
+    """What the server of a place wrote of itself, if its lock says that it runs: address, token, pid."""
+    if not place.server_file.is_file() or not _is_locked(place):
+        return None
+    try:
+        described = json.loads(place.server_file.read_text())
+    except (OSError, ValueError):
+        return None
+    return described if isinstance(described, dict) else None
+
+
+def announce(place: Place, address: str, token: str) -> None:
+    """Write where the server of a place is; readable by its owner only, since it holds the token."""
+    draft = place.server_file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"address": address, "token": token, "vault": place.id, "pid": os.getpid()}, file)
+    draft.replace(place.server_file)
+
+
+def _lock(place: Place) -> FileLock:
+    place.folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(place.folder / "index.lock", timeout=0)
+
+
+def _is_locked(place: Place) -> bool:
+    lock = _lock(place)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def lock(place: Place) -> FileLock:
+    """The lock of the one process that writes a place, taken; ``release`` it. Raises IndexLocked, naming who has it."""
+    taken = _lock(place)
+    try:
+        taken.acquire()
+    except Timeout:
+        check_unused(place)
+        raise IndexLocked(
+            f"The index of {place.vault.name} is in use by another vaultbridge command.", "Wait for it, or stop it."
+        ) from None
+    return taken
+
+
+def check_unused(place: Place) -> None:
+    """Raise IndexLocked, naming it, if a server serves the place already."""
+    if running := running_server(place):
+        raise IndexLocked(
+            f"The index of {place.vault.name} is in use by the server at {running['address']}.",
+            f"Use that one, or stop it first (process {running['pid']}).",
+        )
+
+
+def client_of(place: Place) -> Client | None:
+    """A client of the server of a place, if one runs."""
+    running = running_server(place)
+    return Client(running["address"], running["token"]) if running else None
