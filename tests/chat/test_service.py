@@ -290,9 +290,8 @@ async def test_the_note_that_is_edited_is_never_cited(grounding: GroundingMode) 
 
 async def test_always_grounds_where_auto_finds_nothing_relevant() -> None:
     house = await make(FakeGenerator("Yes."))
-    question = talk("Bees and the history of Byzantine taxation and diplomacy?")
-    assert grounding_of(await house.answer(Request(question, grounding="auto"))).citations == ()
-    assert grounding_of(await house.answer(Request(question, grounding="always"))).citations != ()
+    assert grounding_of(await house.answer(Request(NONSENSE, grounding="auto"))).citations == ()
+    assert grounding_of(await house.answer(Request(NONSENSE, grounding="always"))).citations != ()
 
 
 async def test_scope_and_k_bound_what_is_cited() -> None:

@@ -28,7 +28,6 @@ from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.host import Host
 from vaultbridge.engine.worker import GeneratorWorker
 
-
 PLAIN = Sampling()
 
 
