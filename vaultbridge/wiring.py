@@ -19,8 +19,9 @@ from vaultbridge.chat.service import ChatService
 from vaultbridge.core.ports import ChunkStore
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.batcher import Batcher
+from vaultbridge.engine.child import Build
 from vaultbridge.engine.generator import HostedGenerator
-from vaultbridge.engine.host import Build, Host
+from vaultbridge.engine.host import Host
 from vaultbridge.engine.load import load_class, load_embedder, load_generator
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer

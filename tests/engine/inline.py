@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from multiprocessing.connection import Connection
 
-from vaultbridge.engine.host import Build, Running, serve
+from vaultbridge.engine.child import Build, serve
+from vaultbridge.engine.launch import Running
 
 
 class InlineChild:
-    """Implements ``engine.host.Running``."""
+    """Implements ``engine.launch.Running``."""
 
     exitcode: int | None = None
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from vaultbridge.core.errors import ModelInvalid, WorkerLost
-from vaultbridge.engine.host import Host, Inbox
+from vaultbridge.engine.child import Inbox
+from vaultbridge.engine.host import Host
 
 
 class Echo:

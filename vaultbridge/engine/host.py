@@ -10,19 +10,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
-import queue
 import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import Pipe, get_context, resource_tracker
+from collections.abc import AsyncGenerator, Callable
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from vaultbridge.core.errors import ComputeError, ConfigError, NotReady, VaultbridgeError, WorkerLost
+from vaultbridge.core.errors import ConfigError, NotReady, VaultbridgeError, WorkerLost
+from vaultbridge.engine.child import Build, Call, Cancel, Ready, Reply, Stop
+from vaultbridge.engine.launch import Running, launch_process
 
 log = logging.getLogger(__name__)
 
@@ -32,172 +30,6 @@ PATIENT_DEATHS = 2
 """So many deaths in a row, and a request does not wait for the backoff; after more it is refused until it is over."""
 STEADY_SECONDS = 60.0
 """A child that lived this long dies for the first time again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One piece of work for the child."""
-
-    id: int
-    body: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Nobody waits for call ``id`` any more."""
-
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The parent wants no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer to call ``id``; ``body`` is an exception if the call failed."""
-
-    id: int
-    body: Any
-    last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The model is loaded; ``info`` is what it says of itself."""
-
-    info: Any
-
-
-class Worker(Protocol):
-    """What runs in the child: a loaded model."""
-
-    @property
-    def info(self) -> Any:
-        """Sent to the parent when loaded."""
-
-    def run(self, inbox: Inbox) -> None:
-        """Serve calls until the inbox is closed."""
-
-
-class Inbox:
-    """The child's end of the pipe: calls in order of arrival, and which of them are cancelled."""
-
-    def __init__(self, pipe: Connection, on_close: Callable[[], None]) -> None:
-        self._pipe = pipe
-        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
-        self._live: set[int] = set()
-        self._cancelled: set[int] = set()
-        self._on_close = on_close
-        self.closed = False
-        threading.Thread(target=self._read, name="inbox", daemon=True).start()
-
-    def _read(self) -> None:
-        try:
-            while not isinstance(message := self._pipe.recv(), Stop):
-                if isinstance(message, Cancel):
-                    # A cancel that crosses the last reply on its way finds the call over.
-                    if message.id in self._live:
-                        self._cancelled.add(message.id)
-                else:
-                    self._live.add(message.id)
-                    self._calls.put(message)
-        except (EOFError, OSError):
-            log.debug("the parent is gone")
-        self.closed = True
-        self._calls.put(None)
-        self._on_close()
-
-    def __iter__(self) -> Iterator[Call]:
-        """Calls as they come, without those that were cancelled while they waited; ends when the parent is gone."""
-        while (call := self._calls.get()) is not None:
-            if not self.is_cancelled(call):
-                yield call
-
-    def is_cancelled(self, call: Call) -> bool:
-        """Whether to stop working on ``call``; forgets the mark, since the caller then ends the call."""
-        if call.id in self._cancelled:
-            self._end(call)
-            return True
-        return self.closed
-
-    def reply(self, call: Call, body: Any, *, last: bool = False) -> None:
-        """Send one answer; a parent that is gone is not an error here."""
-        if last:
-            self._end(call)
-        try:
-            self._pipe.send(Reply(call.id, body, last))
-        except (BrokenPipeError, OSError):
-            self.closed = True
-
-    def _end(self, call: Call) -> None:
-        self._live.discard(call.id)
-        self._cancelled.discard(call.id)
-
-
-Build = Callable[[], Worker]
-"""Loads the model; picklable, since it runs in the child."""
-
-
-class Running(Protocol):
-    """A started child."""
-
-    @property
-    def exitcode(self) -> int | None:
-        """How it ended; None while it runs, negative: killed by that signal."""
-
-    def kill(self) -> None:
-        """End it at once."""
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for its end."""
-
-
-def launch_process(build: Build, pipe: Connection, name: str) -> Running:
-    """Start the child in a fresh interpreter (spawn: LanceDB and ggml threads do not survive a fork)."""
-    process = get_context("spawn").Process(
-        target=_run_in_process, args=(build, pipe), name=f"vaultbridge-{name}", daemon=True
-    )
-    with _deaf_to_interrupts():
-        process.start()
-    return process
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """A child that is started in here is deaf to Ctrl-C from the first instruction on, which it says itself later."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # its start, which spawning may need, would lift the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _run_in_process(build: Build, pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    os.dup2(2, 1)  # libraries that print must not spoil the parent's --json
-    serve(build, pipe, on_close=lambda: os._exit(0))
-
-
-def serve(build: Build, pipe: Connection, on_close: Callable[[], None]) -> None:
-    """The child's main: load, say so, work until the parent is gone."""
-    inbox = Inbox(pipe, on_close)
-    try:
-        worker = build()
-    except VaultbridgeError as error:
-        pipe.send(error)
-        return
-    except Exception as error:  # noqa: BLE001  a library's own error at load time: the parent reports it
-        pipe.send(ComputeError(f"The model could not be loaded: {type(error).__name__}: {error}."))
-        return
-    pipe.send(Ready(worker.info))
-    worker.run(inbox)
-
 
 State = Literal["stopped", "loading", "ready", "restarting", "failed"]
 

@@ -10,8 +10,8 @@ from vaultbridge.core.dialogue import Event, Finished, GeneratorInfo, GroundedPr
 from vaultbridge.core.errors import ComputeError, DecodeFailed, EmbedFailed, VaultbridgeError
 from vaultbridge.core.ports import Decoder, Embedder
 from vaultbridge.core.search import EmbedderInfo, Lane
+from vaultbridge.engine.child import Call, Inbox
 from vaultbridge.engine.fitting import fit
-from vaultbridge.engine.host import Call, Inbox
 from vaultbridge.engine.sequence import Sequence, common_prefix
 from vaultbridge.engine.text import TextStream
 
