@@ -125,9 +125,7 @@ class Supply:
         if entry.role != role and not (entry.role in _GENERATORS and role in _GENERATORS):
             raise ConfigError(f"{entry.name} is for the role {entry.role}, not {role}.", "See: vaultbridge models list")
         if not self.folder.is_present(entry):
-            hub = isinstance(entry.source, HubSource)
-            hint = by_hand(entry) if hub else f"Fetch it: vaultbridge models pull {entry.name}"
-            raise ModelMissing(f"The model {entry.name} is not on this computer.", hint)
+            raise ModelMissing(f"The model {entry.name} is not on this computer.", how_to_fetch(entry))
         path = self.folder.path_of(entry)
         if entry.role in _GENERATORS:
             check_gguf(path)
@@ -148,6 +146,13 @@ class Supply:
         if (path / "sparse_linear.pt").is_file():
             return Model(path.name, path, "flag-m3", self.catalog.get("bge-m3").options)
         return Model(path.name, path, "flag", _sentence_transformers_options(path))
+
+
+def how_to_fetch(entry: Entry) -> str:
+    """What to do to have a model, in a sentence."""
+    if isinstance(entry.source, HubSource):
+        return by_hand(entry)
+    return f"Fetch it: vaultbridge models pull {entry.name}"
 
 
 def by_hand(entry: Entry) -> str:

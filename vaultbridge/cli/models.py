@@ -13,10 +13,13 @@ from vaultbridge.cli.options import ConfigOption, JsonOption, settings_of
 if TYPE_CHECKING:
     pass
 
+if TYPE_CHECKING:
+    from vaultbridge.catalog.supply import ModelStatus, Supply
+
 models_app = typer.Typer(help="The models: list, fetch, describe, remove.", no_args_is_help=True, rich_markup_mode=None)
 
 
-def _supply(config: Path | None) -> Any:
+def _supply(config: Path | None) -> Supply:
     from vaultbridge.catalog.folder import ModelFolder
     from vaultbridge.catalog.supply import Supply
 
@@ -50,18 +53,21 @@ def models_info(
     out.print(f"{view['name']}: {view['title']}")
     out.print(f"  role {view['role']}, licence {view['licence']}")
     out.print(f"  {size(view['size'])} to fetch, about {size(view['memory'])} of memory")
-    out.print(f"  {'fetched: ' + view['path'] if view['present'] else 'not fetched'}")
+    out.print(f"  {'fetched: ' + view['path'] if view['present'] else view['how_to_fetch']}")
     if view["note"]:
         out.print(f"  {view['note']}")
 
 
-def _model_view(status: Any) -> dict[str, Any]:
+def _model_view(status: ModelStatus) -> dict[str, Any]:
+    from vaultbridge.catalog.supply import how_to_fetch
+
     entry = status.entry
     fields = ("name", "role", "title", "licence", "size", "memory", "starter", "note")
     return {name: getattr(entry, name) for name in fields} | {
         "present": status.present,
         "on_disk": status.on_disk,
         "path": str(status.path) if status.present else "",
+        "how_to_fetch": how_to_fetch(entry),
     }
 
 
