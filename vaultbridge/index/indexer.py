@@ -6,20 +6,19 @@ import asyncio
 import logging
 import os
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from vaultbridge.core.errors import NoteUnreadable, VaultbridgeError
+from vaultbridge.core.errors import VaultbridgeError
 from vaultbridge.core.notes import Change, FileStat, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.ports import ChangeSource, ChunkStore, Clock
 from vaultbridge.core.search import Freshness
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.diff import diff, pair_moves
+from vaultbridge.index.reader import MOST_ATTEMPTS, NoteReader
 from vaultbridge.index.rules import StandingRules
 from vaultbridge.index.settle import Hints, Settler
-from vaultbridge.vault.chunking import chunk
 from vaultbridge.vault.files import Vault
 from vaultbridge.vault.ignore import RULE_FILES
-from vaultbridge.vault.markdown import parse
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,6 @@ MOST_PATHS = 256
 """More hints than this, from git or a sync tool, and a look at everything is the cheaper way."""
 RETRY_SECONDS = 30.0
 """The wait after the first failed reading of a note, doubled by each further one."""
-MOST_ATTEMPTS = 8
 
 _EVERYTHING = Hints(frozenset(), everything=True)
 
@@ -53,6 +51,7 @@ class Indexer:
         self._source = source
         self._clock = clock
         self._backfill = backfill
+        self._reader = NoteReader(vault, clock)
         self._rules = StandingRules(vault.root)
         self._receipts: dict[NotePath, IndexedNote] = {}
         self._loaded = False
@@ -217,7 +216,7 @@ class Indexer:
             await self._commit([], removed)
         for at in range(0, len(written), BATCH_NOTES):
             batch = written[at : at + BATCH_NOTES]
-            updates, vanished = await asyncio.to_thread(self._read, batch)
+            updates, vanished = await asyncio.to_thread(self._reader.read, batch, self._receipts)
             await self._commit(updates, vanished)
             self._progress = Progress(at + len(batch), len(written))
             if self._commits >= COMMITS_BEFORE_MAINTENANCE:
@@ -239,59 +238,6 @@ class Indexer:
                 self._receipts.pop(update.origin, None)
             self._receipts[update.note.state.path] = update.note
         self._backfill.wake()
-
-    def _read(self, changes: Sequence[Change]) -> tuple[list[NoteUpdate], list[NotePath]]:
-        updates: list[NoteUpdate] = []
-        vanished: list[NotePath] = []
-        for change in changes:
-            try:
-                updates.append(self._read_one(change))
-            except FileNotFoundError:
-                vanished.append(change.path)
-                if change.origin is not None:
-                    vanished.append(change.origin)
-        return updates, vanished
-
-    def _read_one(self, change: Change) -> NoteUpdate:
-        assert change.state is not None
-        before = self._receipts.get(change.origin or change.path)
-        if change.kind == "touched" and before is not None:
-            return NoteUpdate(replace(before, state=change.state), None)
-        try:
-            text, state = self._vault.read(change.path)
-            note, problem = parse(text, state)
-            chunks = chunk(note)
-        except NoteUnreadable as error:
-            return self._unreadable(change, before, error.message)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            # A parser that stumbles over one note must not stop the others.
-            log.exception("cannot parse %s", change.path)
-            return self._unreadable(change, before, f"cannot be parsed ({type(error).__name__})")
-        receipt = IndexedNote(
-            state=state,
-            title=note.title,
-            tags=note.tags,
-            aliases=note.aliases,
-            headings=tuple(heading.text for heading in note.headings),
-            links=tuple(dict.fromkeys(link.target for link in note.links if link.target)),
-            chunks=len(chunks),
-            indexed_at=self._clock.now(),
-            reason=problem,
-            attempts=MOST_ATTEMPTS if problem else 0,
-        )
-        return NoteUpdate(receipt, chunks, change.origin)
-
-    def _unreadable(self, change: Change, before: IndexedNote | None, reason: str) -> NoteUpdate:
-        assert change.state is not None
-        same = before is not None and before.reason == reason and before.state.sha256 == change.state.sha256
-        base = before or IndexedNote(change.state, title=change.path.rsplit("/", 1)[-1].removesuffix(".md"))
-        attempts = base.attempts + 1 if same else 1
-        receipt = replace(base, state=change.state, reason=reason, attempts=attempts, indexed_at=self._clock.now())
-        if change.origin is not None:  # its rows carry the old path, and it cannot be read at the new one
-            return NoteUpdate(replace(receipt, chunks=0), (), change.origin)
-        return NoteUpdate(receipt, None)
 
     # --- notes that could not be read -----------------------------------------------------------------------------
 
