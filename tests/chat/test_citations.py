@@ -76,7 +76,7 @@ def known(*hits: Hit) -> dict[NotePath, IndexedNote]:
 
 def test_citations_are_numbered_and_say_where_their_text_stands() -> None:
     hits = [hit("Bees.md", "Bees sting."), hit("d/Ants.md", "Ants bite.", 2, ("Ants", "Queens"))]
-    first, second = cite(hits, known(*hits))
+    first, second = cite(hits, known(*hits), LinkWriter(known(*hits)))
     assert (first.number, first.path, first.heading, first.link) == (1, "Bees.md", "", "[[Bees]]")
     assert (second.number, second.heading, second.quote) == (2, "Queens", "Ants bite.")
     assert second.link == "[[Ants#Queens]]"
@@ -85,12 +85,12 @@ def test_citations_are_numbered_and_say_where_their_text_stands() -> None:
 
 def test_what_the_index_no_longer_knows_is_not_cited_and_leaves_no_gap() -> None:
     gone, renamed, kept = hit("Gone.md"), hit("Bees.md", heading=("Old",)), hit("Bees.md", "kept", 1, ("New",))
-    (citation,) = cite([gone, renamed, kept], known(kept))
+    (citation,) = cite([gone, renamed, kept], known(kept), LinkWriter(known(kept)))
     assert (citation.number, citation.quote) == (1, "kept")
 
 
 def test_nothing_found_nothing_cited() -> None:
-    assert cite([], {}) == []
+    assert cite([], {}, LinkWriter([])) == []
 
 
 # --- marks in a stream ------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from vaultbridge.core.errors import (
     Overloaded,
     StoreMismatch,
 )
-from vaultbridge.core.notes import IndexedNote, NotePath
+from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import Generator
 from vaultbridge.core.search import Freshness, Query, Scope, Scored
 from vaultbridge.retrieve.retriever import Retriever
@@ -303,13 +303,14 @@ async def test_scope_and_k_bound_what_is_cited() -> None:
 
 async def test_a_note_that_goes_while_the_question_is_asked_is_not_cited(monkeypatch: pytest.MonkeyPatch) -> None:
     house = await make(FakeGenerator("Yes."))
-    whole = house.store.notes
+    search = house.store.keyword
 
-    async def notes() -> list[IndexedNote]:
+    async def keyword(text: str, scope: Scope, limit: int) -> list[Scored]:
+        found = await search(text, scope, limit)
         await house.store.replace([], [NotePath("Bees.md")])
-        return await whole()
+        return found
 
-    monkeypatch.setattr(house.store, "notes", notes)
+    monkeypatch.setattr(house.store, "keyword", keyword)
     events = await house.answer(Request(BEES))
     assert [citation.path for citation in grounding_of(events).citations] == ["Hives.md"]
     assert grounding_of(events).citations[0].number == 1

@@ -103,6 +103,7 @@ async def test_everything_comes_back_as_it_was(store: Store) -> None:
     note = IndexedNote(state, "B", ("x/y", "Z"), ("alias", ""), ("One",), ("c", "d"), 2, 12.5, "why", 3)
     await store.replace([NoteUpdate(note, (other, chunk))])
     assert await store.notes() == [note]
+    assert await store.paths() == {path}
     assert await store.note(path) == note
     assert await store.chunks(path) == [chunk, other]
     assert await store.note(NotePath("a")) is None

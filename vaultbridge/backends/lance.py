@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence, Set
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,10 @@ class LanceStore:
         """Every note's receipt, sorted by path (code points)."""
         return sorted(map(row_note, await read(self._notes.query())), key=lambda note: note.state.path)
 
+    async def paths(self) -> Set[NotePath]:
+        """Every note's path."""
+        return (await self._look()).receipts.keys()
+
     async def note(self, path: NotePath) -> IndexedNote | None:
         """One note's receipt."""
         rows = await read(self._notes.query().where(col("path") == path))
@@ -172,7 +176,8 @@ class LanceStore:
         gone = {*removed, *(update.origin for update in updates if update.origin is not None)} - latest.keys()
         rows = [chunk_row(chunk) for chunks in rewritten.values() for chunk in chunks]
         receipts = [note_row(update.note) for update in latest.values()]
-        async with self._writing:
+
+        async def commit() -> None:
             before = await self._look()
             with guarded():
                 # Receipts last: if the process dies between the two commits, the old receipts still differ from the
@@ -183,13 +188,16 @@ class LanceStore:
                     await merge(self._notes, "path", receipts, col("path").isin(sorted(gone)))
             self._outline = before.after(await self._version(), latest.values(), gone)
 
+        async with self._writing:
+            await _whole(commit())
+
     async def put_vectors(self, vectors: Mapping[str, Embedding]) -> None:
         """Add vectors by digest; present ones are left alone. Raises DiskFull, StoreMismatch before ``use_vectors``."""
         if self._vectors is None:
             raise StoreMismatch("The index was opened without an embedder and takes no vectors.")
         async with self._writing:
             with guarded():
-                await self._vectors.add(vectors)
+                await _whole(self._vectors.add(vectors))
 
     async def maintain(self) -> None:
         """Compact the files, drop old versions and vectors that no chunk uses, those of past embedders too."""
@@ -251,3 +259,13 @@ def _best(hits: list[Scored], limit: int) -> list[Scored]:
 def _absolute(uri: str) -> str:
     # LanceDB takes a relative folder whose name starts with "db" for its cloud.
     return uri if "://" in uri else str(Path(uri).expanduser().resolve())
+
+
+async def _whole(write: Coroutine[Any, Any, None]) -> None:
+    """Finish a write that has begun: LanceDB goes on behind a cancelled call, and the next write would meet it."""
+    task = asyncio.ensure_future(write)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -50,9 +50,8 @@ def relabelled(link: str, label: str) -> str:
     return f"[{label}{link[link.rindex('](') :]}"
 
 
-def cite(hits: Sequence[Hit], notes: Mapping[NotePath, IndexedNote]) -> list[Citation]:
+def cite(hits: Sequence[Hit], notes: Mapping[NotePath, IndexedNote], writer: LinkWriter) -> list[Citation]:
     """Number the hits from 1. A hit whose note or heading the index no longer knows is not citable and left out."""
-    writer = LinkWriter(notes)
     citations: list[Citation] = []
     for hit in hits:
         chunk = hit.chunk

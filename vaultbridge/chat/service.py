@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from vaultbridge.chat.citations import MarkFilter, attribute, cite, relabelled
+from vaultbridge.chat.citations import LinkWriter, MarkFilter, attribute, cite, relabelled
 from vaultbridge.chat.extract import MOST_PASSAGES, extract
 from vaultbridge.chat.language import Phrases, phrases
 from vaultbridge.chat.prompt import ground
@@ -114,8 +114,10 @@ class ChatService:
             scope = replace(scope, exclude=(*scope.exclude, request.note))
         query = Query(question.text, scope, limit=request.k)
         hits = await self._retriever.relevant(query, question.editing, any_hit=request.grounding == "always")
-        notes = {note.state.path: note for note in await self._store.notes()}
-        return hits, cite(hits, notes), words
+        # Asked after the search: what is gone or renamed by now is not cited.
+        known = [await self._store.note(path) for path in dict.fromkeys(hit.chunk.note for hit in hits)]
+        notes = {note.state.path: note for note in known if note is not None}
+        return hits, cite(hits, notes, LinkWriter(await self._store.paths())), words
 
     async def _generated(self, request: Request, generator: Generator) -> AsyncGenerator[AnswerEvent, None]:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -121,6 +121,9 @@ class ChunkStore(Protocol):
 
     async def notes(self) -> list[IndexedNote]:
         """Every note's receipt, sorted by path (code points)."""
+
+    async def paths(self) -> Set[NotePath]:
+        """Every note's path; cheap, since every answer asks for it."""
 
     async def note(self, path: NotePath) -> IndexedNote | None:
         """One note's receipt."""

@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
@@ -42,6 +42,10 @@ class FakeStore:
     async def notes(self) -> list[IndexedNote]:
         """Every note's receipt, sorted by path (code points)."""
         return [self._notes[path] for path in sorted(self._notes)]
+
+    async def paths(self) -> Set[NotePath]:
+        """Every note's path."""
+        return frozenset(self._notes)
 
     async def note(self, path: NotePath) -> IndexedNote | None:
         """One note's receipt."""

@@ -14,7 +14,7 @@ from vaultbridge.server.services import Services
 async def search_view(services: Services, query: Query) -> dict[str, Any]:
     """The best chunks with their places, texts and lanes, and how fresh the index is."""
     hits = await services.retriever.search(query)
-    writer = LinkWriter(note.state.path for note in await services.store.notes())
+    writer = LinkWriter(await services.store.paths())
     return {"hits": [_hit(hit, writer) for hit in hits], "freshness": asdict(services.index.freshness)}
 
 
