@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from vaultbridge.core.errors import ModelInvalid, WorkerLost
+from vaultbridge.core.errors import ModelInvalid, NotReady, WorkerLost
 from vaultbridge.engine.child import Inbox
 from vaultbridge.engine.host import Host
 
@@ -39,6 +39,11 @@ class Echo:
 
 def refuse() -> Echo:
     raise ModelInvalid("broken.gguf is not a GGUF file.", "Fetch it again.")
+
+
+def die_at_load() -> Echo:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("dead by now")
 
 
 @pytest.fixture
@@ -93,6 +98,24 @@ async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_for_ever(
     assert host.state == "failed"
     assert "broken.gguf" in host.reason
     await host.close()
+
+
+async def test_a_model_that_dies_again_and_again_is_refused_until_the_backoff_is_over() -> None:
+    host = Host("crashing", die_at_load)
+    with pytest.raises(NotReady, match="keeps failing"):
+        await host.ready()
+    assert host.state == "restarting"
+    assert "SIGKILL" in host.reason
+    await host.close()
+
+
+async def test_a_closed_host_takes_no_calls_and_stays_closed(host: Host) -> None:
+    await reply(host, "a")
+    await host.close()
+    with pytest.raises(NotReady, match="shutting down"):
+        await reply(host, "b")
+    host.start()
+    assert host.state == "stopped"
 
 
 def test_a_child_ends_when_its_parent_is_killed() -> None:
