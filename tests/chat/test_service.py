@@ -82,9 +82,6 @@ class FakeGenerator:
         finally:
             self.closed += 1
 
-    async def count(self, text: str) -> int:
-        return len(text)
-
 
 class House:
     """A chat service over four notes."""

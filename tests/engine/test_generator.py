@@ -147,7 +147,3 @@ async def test_a_full_queue_refuses_before_any_work(generator: HostedGenerator) 
         pass
     with generator.admit():
         pass
-
-
-async def test_tokens_are_counted_by_the_model(generator: HostedGenerator) -> None:
-    assert await generator.count("番茄") == len("番茄".encode())

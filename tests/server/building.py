@@ -167,6 +167,3 @@ class ScriptedGenerator:
                 yield event
         finally:
             self.running -= 1
-
-    async def count(self, text: str) -> int:
-        return len(text.split())

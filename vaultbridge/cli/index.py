@@ -85,10 +85,15 @@ VECTOR_PATIENCE_SECONDS = 8.0
 
 
 async def nearly_synced(house: House) -> None:
-    """In sync for keyword search; vectors are waited for a moment only, and what lacks then is said."""
+    """In sync for keyword search; vectors are waited for a moment only, and what lacks then is said.
+
+    An embedder that fails is no reason not to answer: the keyword lane is left.
+    """
     await house.indexer.sync()
     try:
         await asyncio.wait_for(house.indexer.settled(), VECTOR_PATIENCE_SECONDS)
+    except VaultbridgeError as error:
+        err.print(f"(No new vectors: {error})", style="dim")
     except asyncio.TimeoutError:
         counts = await house.store.counts()
         err.print(

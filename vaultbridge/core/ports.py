@@ -109,9 +109,6 @@ class Generator(Protocol):
     def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
         """Started, Pieces, Finished; or Failed as the last event. Closing the iterator cancels within a step."""
 
-    async def count(self, text: str) -> int:
-        """How many tokens a text is to this model."""
-
 
 # --- the index ----------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from vaultbridge.core.dialogue import Event, Failed, GroundedPrompt, Sampling
 from vaultbridge.core.errors import Overloaded, VaultbridgeError
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.host import Host
-from vaultbridge.engine.worker import Count, Generate
+from vaultbridge.engine.worker import Generate
 
 
 class HostedGenerator:
@@ -44,10 +44,3 @@ class HostedGenerator:
                     yield event
         except VaultbridgeError as error:
             yield Failed(error)
-
-    async def count(self, text: str) -> int:
-        """How many tokens a text is."""
-        async with aclosing(self._host.call(Count(text))) as replies:
-            async for reply in replies:
-                return int(reply)
-        raise AssertionError("a call without a reply")

@@ -25,13 +25,6 @@ class Generate:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """Count a text's tokens; the reply is an int."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Embed:
     """Embed texts; the reply is a list of Embedding."""
 
@@ -55,9 +48,6 @@ class GeneratorWorker:
         """Serve calls in the order of their arrival."""
         for call in inbox:
             try:
-                if isinstance(call.body, Count):
-                    inbox.reply(call, len(self._decoder.tokenize(call.body.text)), last=True)
-                    continue
                 for event in self._generate(call, inbox):
                     inbox.reply(call, event, last=isinstance(event, Finished))
             except VaultbridgeError as error:
