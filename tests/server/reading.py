@@ -37,10 +37,10 @@ def answer_of(chunks: Iterable[Json]) -> str:
 class RawStream:
     """A request over a bare socket, so that nothing buffers, joins or repairs what the server writes."""
 
-    def __init__(self, address: str, body: Json, headers: str = "") -> None:
+    def __init__(self, address: str, body: Json, headers: str = "", *, stream: bool = True) -> None:
         place = urlsplit(address)
         self.socket = socket.create_connection((place.hostname or "", place.port or 0), timeout=20)
-        content = json.dumps({**body, "stream": True}).encode()
+        content = json.dumps({**body, "stream": stream}).encode()
         self.socket.sendall(
             f"POST /v1/chat/completions HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
             f"{headers}Content-Length: {len(content)}\r\n\r\n".encode()

@@ -280,16 +280,18 @@ def test_a_client_that_leaves_in_the_middle_frees_its_place(building: Building) 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 def test_a_client_that_leaves_before_the_first_word_frees_its_place(building: Building, stream: bool) -> None:
+    asked = threading.Event()
+
     async def silent(prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+        asked.set()
         await asyncio.Event().wait()
         yield Started((), ())
 
     generator = ScriptedGenerator(silent)
     address = building.serve(building.speaking(generator))
-    impatient = httpx.Client(base_url=address, trust_env=False, timeout=httpx.Timeout(5, read=0.3))
-    with impatient as client, pytest.raises(httpx.ReadTimeout):
-        client.post(CHAT, json=question("x", stream=stream))
-    assert generator.sampling, "the generator was never asked"
+    with RawStream(address, question("x"), stream=stream):
+        assert asked.wait(30), "the generator was never asked"
+        assert generator.running == generator.admitted == 1
     eventually(lambda: generator.running == generator.admitted == 0, "the generator still runs for nobody")
 
 
