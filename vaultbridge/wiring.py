@@ -28,6 +28,7 @@ from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.report import IndexReport
 from vaultbridge.place import Place, lock, place_of
 from vaultbridge.retrieve.retriever import Retriever
+from vaultbridge.server.metrics import Metrics
 from vaultbridge.server.openai.options import Defaults
 from vaultbridge.server.services import ModelNames, Services
 from vaultbridge.settings import Settings
@@ -89,6 +90,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         store = await open_store(place)
         stack.push_async_callback(store.close)
         activity = Activity()
+        metrics = Metrics()
         hosts: list[Host] = []
         embeddings: Batcher | None = None
         if embedder_model is not None:
@@ -99,12 +101,21 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         generator: HostedGenerator | None = None
         if generator_model is not None:
             hosts.append(Host("generator", _generator_build(generator_model, settings)))
-            generator = HostedGenerator(generator_model.name, hosts[-1], activity, settings.engine.queue)
+            generator = HostedGenerator(
+                generator_model.name,
+                hosts[-1],
+                activity,
+                settings.engine.queue,
+                settings.engine.deadline,
+                metrics.observe,
+            )
             stack.push_async_callback(hosts[-1].close)
         clock = load_class("vaultbridge.backends.clock:SystemClock")()
         backfill = Backfill(store, embeddings, clock)
         observer = load_class("vaultbridge.backends.observer:Observer")(place.vault)
-        indexer = Indexer(Vault(place.vault), store, observer, clock, backfill)
+        indexer = Indexer(
+            Vault(place.vault), store, observer, clock, backfill, on_change=lambda paths: chat.forget(paths)
+        )
         retriever = Retriever(store, embeddings)
         chat = ChatService(
             retriever,
@@ -114,6 +125,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             notes_tokens=settings.chat.notes_tokens or getattr(generator_model, "notes_tokens", 0) or NOTES_TOKENS,
             max_tokens=settings.chat.max_tokens,
             fetch_command=f"vaultbridge models pull {RECOMMENDED}",
+            ended=metrics.ended,
         )
         problems = {"embedder": no_embedder} if no_embedder else {}
         services = Services(
@@ -131,6 +143,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             vault_id=place.id,
             vault_name=place.vault.name,
             defaults=Defaults(settings.chat.grounding, settings.chat.k, settings.chat.sources),
+            metrics=metrics,
         )
         tasks = [asyncio.create_task(backfill.run(), name="backfill")]
         if watch:
@@ -184,13 +197,18 @@ def _embedder(settings: Settings, supply: Supply, place: Place) -> tuple[Model |
 
 
 def _generator_build(model: Model, settings: Settings) -> Build:
-    wanted = settings.engine.context
-    options: dict[str, Any] = {"name": model.name, "context": min(wanted, model.context or wanted)}
+    engine = settings.engine
+    options: dict[str, Any] = {
+        "name": model.name,
+        "context": min(engine.context, model.context or engine.context),
+        **{name: getattr(engine, name) for name in ("slots", "cache", "batch")},
+    }
     if model.name == FAKES:
-        return partial(load_generator, model.backend, (), options)
-    threads = settings.engine.threads or None
-    options |= {"threads": threads, "gpu_layers": settings.engine.gpu_layers}
-    return partial(load_generator, BACKENDS.get(model.backend, model.backend), (model.path,), options)
+        return partial(load_generator, model.backend, (), options, drafts=engine.drafts)
+    further = ("ubatch", "threads", "gpu_layers", "flash_attention", "kv_type", "swa_full", "mmap", "mlock")
+    options |= {name: getattr(engine, name) for name in further}
+    backend = BACKENDS.get(model.backend, model.backend)
+    return partial(load_generator, backend, (model.path,), options, drafts=engine.drafts)
 
 
 def _embedder_build(model: Model) -> Build:

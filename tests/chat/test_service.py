@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
-from tests.retrieve.rows import chunk, embed_all, update
-from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
-from vaultbridge.backends.fakes.store import FakeStore
-from vaultbridge.chat.service import AnswerEvent, ChatService, Grounding, GroundingMode, Request, Sources
+from tests.chat.houses import FETCH, FRESH, FakeGenerator, grounding_of, links, make, talk, text_of
+from vaultbridge.chat.service import Grounding, GroundingMode, Request, Sources, SourcesMode
 from vaultbridge.core.dialogue import (
     Continuation,
     Conversation,
     Event,
     Failed,
     Finished,
+    Grammar,
     GroundedPrompt,
     Message,
     Piece,
     Prompt,
     Sampling,
     Started,
-    Usage,
+    TokenLogprob,
 )
 from vaultbridge.core.errors import (
     ContextTooLong,
@@ -35,115 +36,11 @@ from vaultbridge.core.errors import (
 )
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import Generator
-from vaultbridge.core.search import Freshness, Query, Scope, Scored
+from vaultbridge.core.search import Query, Scope, Scored
 from vaultbridge.retrieve.retriever import Retriever
-
-FETCH = "vaultbridge models pull something"
-FRESH = Freshness(3, 2, 5)
-
-
-class FakeGenerator:
-    """Says ``pieces``, fits the first ``room`` notes, and remembers what it was asked and whether it was closed."""
-
-    name = "fake"
-
-    def __init__(self, *pieces: str, room: int = 100, failure: Exception | None = None) -> None:
-        self.pieces, self.room, self.failure = pieces, room, failure
-        self.full = False
-        self.prompts: list[GroundedPrompt] = []
-        self.samplings: list[Sampling] = []
-        self.admitted = self.closed = 0
-
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        if self.full:
-            raise Overloaded("The queue is full.")
-        self.admitted += 1
-        try:
-            yield
-        finally:
-            self.admitted -= 1
-
-    async def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
-        self.prompts.append(prompt)
-        self.samplings.append(sampling)
-        try:
-            if isinstance(self.failure, ContextTooLong):
-                yield Failed(self.failure)
-                return
-            numbers = [note.number for note in prompt.notes]
-            yield Started(tuple(numbers[: self.room]), tuple(numbers[self.room :]))
-            for text in self.pieces:
-                yield Piece(text)
-            if self.failure is not None:
-                yield Failed(self.failure)
-            else:
-                yield Finished("stop", Usage(10, len(self.pieces)))
-        finally:
-            self.closed += 1
-
-
-class House:
-    """A chat service over four notes."""
-
-    def __init__(self, generator: FakeGenerator | None) -> None:
-        self.store = FakeStore()
-        self.embeddings = FakeEmbeddings()
-        self.generator = generator
-        self.chat = ChatService(
-            Retriever(self.store, self.embeddings),
-            self.store,
-            generator,
-            freshness=lambda: FRESH,
-            notes_tokens=500,
-            max_tokens=64,
-            fetch_command=FETCH,
-        )
-
-    async def fill(self) -> House:
-        await self.store.replace(
-            [
-                update(
-                    chunk("Bees.md", "Bees sleep in the hive at night.", 0, ["Bees", "Sleep"], "Bees > Sleep"),
-                    chunk("Bees.md", "Bees dance to tell where nectar is.", 1, ["Bees", "Dance"], "Bees > Dance"),
-                ),
-                update(chunk("Hives.md", "A hive where bees sleep costs forty euros.", context="Hives")),
-                update(chunk("厨房/红烧肉.md", "红烧肉：五花肉切块，小火炖一小时。", context="红烧肉")),
-            ]
-        )
-        await embed_all(self.store, self.embeddings)
-        self.embeddings.documents.clear()
-        return self
-
-    async def answer(self, request: Request) -> list[AnswerEvent]:
-        return [event async for event in self.chat.answer(request)]
-
-
-async def make(generator: FakeGenerator | None) -> House:
-    return await House(generator).fill()
-
-
-def talk(*texts: str) -> Conversation:
-    return Conversation(tuple(Message("assistant" if n % 2 else "user", (text,)) for n, text in enumerate(texts)))
-
 
 BEES = talk("Where do bees sleep in the hive?")
 NONSENSE = talk("quantum chromodynamics lattice")
-
-
-def text_of(events: Sequence[AnswerEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Piece))
-
-
-def grounding_of(events: Sequence[AnswerEvent]) -> Grounding:
-    assert isinstance(events[0], Grounding)
-    return events[0]
-
-
-def links(events: Sequence[AnswerEvent]) -> list[str]:
-    """The links of the sources."""
-    (sources,) = [event for event in events if isinstance(event, Sources)]
-    return [citation.link for citation in sources.used]
 
 
 def test_the_fake_is_a_generator() -> None:
@@ -173,9 +70,10 @@ async def test_every_citation_stands_in_the_prompt_under_its_number() -> None:
     (prompt,) = generator.prompts
     assert prompt.prompt == BEES
     assert prompt.budget == 500
-    assert len(prompt.notes) == len(grounding_of(events).citations) > 1
-    for note, citation in zip(prompt.notes, grounding_of(events).citations, strict=True):
+    assert len(prompt.block.notes) == len(grounding_of(events).citations) > 1
+    for note, citation in zip(prompt.block.notes, grounding_of(events).citations, strict=True):
         assert note.number == citation.number
+        assert note.source == citation.path
         assert citation.quote in note.text
         assert f"[{citation.number}]" in note.text
 
@@ -207,7 +105,10 @@ async def test_a_completion_is_grounded_too() -> None:
     generator = FakeGenerator("the hive.")
     events = await (await make(generator)).answer(Request(Continuation("At night bees sleep in")))
     assert grounding_of(events).citations
-    assert isinstance(generator.prompts[0].with_notes(generator.prompts[0].notes), Continuation)
+    (prompt,) = generator.prompts
+    assembled = prompt.assembled(prompt.block.notes)
+    assert isinstance(assembled, Continuation)
+    assert assembled.text.endswith("\n\nAt night bees sleep in")
 
 
 # --- sources ----------------------------------------------------------------------------------------------------------
@@ -250,7 +151,7 @@ async def test_with_nothing_relevant_the_prompt_is_left_as_it_came(prompt: Promp
     generator = FakeGenerator("arr[0] and [1] stay.")
     events = await (await make(generator)).answer(Request(prompt, sources="markdown"))
     assert generator.prompts == [GroundedPrompt(prompt)]
-    assert generator.prompts[0].with_notes(()) == prompt
+    assert generator.prompts[0].assembled(()) == prompt
     assert grounding_of(events).citations == ()
     assert text_of(events) == "arr[0] and [1] stay."
     assert links(events) == []
@@ -425,3 +326,84 @@ async def test_a_question_is_embedded_once() -> None:
     await house.answer(Request(BEES))
     assert len(house.embeddings.questions) == 1
     assert await Retriever(house.store, house.embeddings).search(Query("bees"))
+
+
+# --- several choices, and answers with a form of their own ------------------------------------------------------------
+
+
+async def test_each_choice_has_its_text_and_its_end_and_all_together_their_sources() -> None:
+    house = await make(FakeGenerator("Bees sleep ", "in the hive [", "1", "][99]."))
+    events = await house.answer(Request(BEES, Sampling(n=3), sources="markdown"))
+    assert {text_of(events, choice) for choice in range(3)} == {text_of(events)}
+    assert text_of(events).splitlines()[-1].startswith("Sources: [[Bees#Sleep]]")
+    assert "99" not in text_of(events)
+    assert [event.choice for event in events if isinstance(event, Finished)] == [0, 1, 2]
+    assert [type(event) for event in events[-2:]] == [Sources, Finished]
+    assert links(events)[0] == "[[Bees#Sleep]]"
+    assert len(set(links(events))) == len(links(events))
+
+
+@pytest.mark.parametrize("sources", ["field", "markdown", "none"])
+async def test_an_answer_with_a_form_of_its_own_is_left_as_it_is(sources: SourcesMode) -> None:
+    said = '{"places": [1], "more": [99], "text": "Bees sleep in the hive at night."}'
+    house = await make(FakeGenerator(*said))
+    sampling = Sampling(grammar=Grammar("json_schema", "{}"))
+    events = await house.answer(Request(BEES, sampling, sources=sources))
+    assert json.loads(text_of(events)) == json.loads(said)
+    assert links(events) == ["[[Bees#Sleep]]"]
+
+
+async def test_reasoning_and_tool_calls_pass_as_they_are_and_are_no_part_of_the_answer() -> None:
+    class Thinking(FakeGenerator):
+        async def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+            async for event in super().stream(prompt, sampling):
+                yield event
+                if isinstance(event, Started):
+                    yield Piece("Look at [99].", kind="reasoning")
+                    yield Piece('{"at": [99]}', kind="tool_call")
+
+    house = await make(Thinking("Bees sleep in the hive [1]."))
+    events = await house.answer(Request(BEES))
+    assert [event.text for event in events if isinstance(event, Piece) and event.kind != "answer"] == [
+        "Look at [99].",
+        '{"at": [99]}',
+    ]
+    assert events[-3] == Piece("Bees sleep in the hive [1].")
+
+
+async def test_log_probabilities_of_a_held_back_mark_are_not_lost() -> None:
+    known = TokenLogprob("[99]", b"[99]", -1.0)
+
+    class Sure(FakeGenerator):
+        async def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+            async for event in super().stream(prompt, sampling):
+                yield replace(event, logprobs=(known,)) if isinstance(event, Piece) else event
+
+    events = await (await make(Sure("Yes", "[99]", "."))).answer(Request(BEES, Sampling(logprobs=0)))
+    assert text_of(events) == "Yes."
+    assert [event.logprobs for event in events if isinstance(event, Piece)] == [(known,)] * 3
+
+
+# --- how requests end -------------------------------------------------------------------------------------------------
+
+
+async def test_every_request_says_once_how_it_ended() -> None:
+    generator = FakeGenerator("Yes.")
+    house = await make(generator)
+    await house.answer(Request(BEES, Sampling(n=2)))
+    generator.full = True
+    with pytest.raises(Overloaded):
+        await house.answer(Request(BEES))
+    generator.full = False
+    with pytest.raises(InvalidRequest):
+        await house.answer(Request(Conversation(())))
+    async with aclosing(house.chat.answer(Request(BEES))) as events:
+        await anext(events)
+        assert house.chat.admitted == 1
+    generator.failure = DecodeFailed("It broke.")
+    await house.answer(Request(BEES))
+    generator.failure = ContextTooLong("Too long.")
+    await house.answer(Request(BEES))
+    expected = ["stop", "overloaded", "invalid_request", "cancelled", "decode_failed", "context_length_exceeded"]
+    assert house.outcomes == expected
+    assert house.chat.admitted == 0

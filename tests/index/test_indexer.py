@@ -600,3 +600,59 @@ async def replay(batches: list[list[tuple[str, str, str]]]) -> None:
 @given(st.lists(st.lists(steps, min_size=1, max_size=4), max_size=5))
 def test_after_any_history_the_index_is_that_of_a_fresh_start(batches: list[list[tuple[str, str, str]]]) -> None:
     asyncio.run(replay(batches))
+
+
+# --- who is told that a text is gone ----------------------------------------------------------------------------------
+
+
+async def test_the_listener_hears_of_every_text_that_left_and_of_nothing_else(world: World) -> None:
+    for name in ("same.md", "edited.md", "deleted.md", "old/moved.md", "Private/secret.md", "broken.md"):
+        world.write(name, f"The text of {name}.")
+    told: list[set[str]] = []
+    world.listener = lambda paths: told.append(set(paths))
+    await world.sync()
+    assert told == [], "what is new was nowhere before"
+    world.write("new.md", "New.")
+    world.write("same.md", "The text of same.md.")  # a newer time, and nothing else
+    world.write("edited.md", "Another text.")
+    world.write("broken.md", b"\xff\xfe\x00")  # its last good text stays
+    world.delete("deleted.md")
+    world.move("old/moved.md", "new/moved.md")
+    exclude(world, "Private/")
+    await world.sync()
+    assert set().union(*told) == {"edited.md", "deleted.md", "old/moved.md", "Private/secret.md"}
+
+
+async def test_the_listener_is_told_when_the_index_has_it(world: World) -> None:
+    world.write("a.md", "Before.")
+    heard: list[str] = []
+    async with world.watching():
+        await world.indexer.settled()
+        world.listener = lambda paths: heard.extend(f"{path}: {world.store.commits[-1]}" for path in paths)
+        await world.follow(world.write("a.md", "After."))
+        await world.follow(world.delete("a.md"))
+    assert heard == ["a.md: (['a.md'], [])", "a.md: ([], ['a.md'])"]
+
+
+async def test_a_note_moved_over_another_one_takes_its_text_too(world: World) -> None:
+    world.write("a.md", "One.")
+    world.write("b.md", "Two.")
+    await world.sync()
+    told: set[str] = set()
+    world.listener = told.update
+    world.move("a.md", "b.md")
+    await world.sync()
+    assert await world.text("b.md") == "One."
+    assert told == {"a.md", "b.md"}
+
+
+async def test_the_listener_hears_of_it_even_if_the_write_fails(world: World) -> None:
+    world.write("a.md", "Before.")
+    await world.sync()
+    told: set[str] = set()
+    world.listener = told.update
+    world.write("a.md", "After.")
+    world.store.full = True
+    with pytest.raises(DiskFull):
+        await world.indexer.sync()
+    assert told == {"a.md"}, "nobody knows how far it came"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -45,7 +45,10 @@ class WatchedStore(FakeStore):
 
 
 class World:
-    """A vault in a folder and its index. ``clock`` stands still, so mtimes are the test's too: each write is newer."""
+    """A vault in a folder and its index. ``clock`` stands still, so mtimes are the test's too: each write is newer.
+
+    ``listener`` hears of the notes whose text left the index.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -53,13 +56,16 @@ class World:
         self.store = WatchedStore()
         self.changes = FakeChanges()
         self.embeddings = FakeEmbeddings()
+        self.listener: Callable[[Collection[NotePath]], None] = lambda paths: None
         self._ticks = 0
         self.open()
 
     def open(self) -> None:
         """A new indexer over the same store, as after a restart."""
         self.backfill = Backfill(self.store, self.embeddings, self.clock)
-        self.indexer = Indexer(Vault(self.root), self.store, self.changes, self.clock, self.backfill)
+        self.indexer = Indexer(
+            Vault(self.root), self.store, self.changes, self.clock, self.backfill, lambda paths: self.listener(paths)
+        )
 
     def write(self, path: str, text: str | bytes) -> str:
         """Write a file, newer than every one before; its path."""

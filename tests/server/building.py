@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 import uvicorn
 
 from vaultbridge.chat.service import ChatService
-from vaultbridge.core.dialogue import Event, GroundedPrompt, Sampling
+from vaultbridge.core.dialogue import Event, GroundedPrompt, Sampling, Usage
 from vaultbridge.core.errors import Overloaded
 from vaultbridge.server.app import Application
 from vaultbridge.server.guard import GuardOptions
+from vaultbridge.server.metrics import Metrics
 from vaultbridge.server.services import Services
 from vaultbridge.settings import load_settings
 from vaultbridge.wiring import House, open_house
@@ -95,10 +96,11 @@ class Building:
         self._servers.append((server, asyncio.create_task(server.serve([listener]))))
 
     def speaking(self, generator: ScriptedGenerator) -> Services:
-        """The same services with another generator."""
-        return replace(self.services, chat=self.chat(generator))
+        """The same services with another generator, and metrics of its own."""
+        metrics = Metrics()
+        return replace(self.services, chat=self.chat(generator, metrics), metrics=metrics)
 
-    def chat(self, generator: ScriptedGenerator | None) -> ChatService:
+    def chat(self, generator: ScriptedGenerator | None, metrics: Metrics | None = None) -> ChatService:
         return ChatService(
             self.services.retriever,
             self.services.store,
@@ -107,6 +109,7 @@ class Building:
             notes_tokens=1000,
             max_tokens=1024,
             fetch_command="vaultbridge models pull x",
+            ended=(metrics or Metrics()).ended,
         )
 
     def close(self) -> None:
@@ -134,11 +137,15 @@ async def _result(future: asyncio.Future[T]) -> T:
     return await future
 
 
+WARM_USAGE = Usage(100, 0, 40)
 Script = Callable[[GroundedPrompt, Sampling], AsyncGenerator[Event, None]]
 
 
 class ScriptedGenerator:
-    """Implements ``core.ports.Generator`` with events that a test writes; counts the answers that run."""
+    """Implements ``core.ports.Generator`` with events that a test writes; counts the answers that run.
+
+    Warm calls are ``warmed`` while nothing runs, ``forgotten`` is what it was told to forget.
+    """
 
     name = "scripted"
 
@@ -148,6 +155,8 @@ class ScriptedGenerator:
         self.admitted = 0
         self.running = 0
         self.sampling: list[Sampling] = []
+        self.warmed: list[GroundedPrompt] = []
+        self.forgotten: list[set[str]] = []
 
     @contextmanager
     def admit(self) -> Iterator[None]:
@@ -167,3 +176,12 @@ class ScriptedGenerator:
                 yield event
         finally:
             self.running -= 1
+
+    async def warm(self, prompt: GroundedPrompt) -> Usage | None:
+        if self.admitted:
+            return None
+        self.warmed.append(prompt)
+        return WARM_USAGE
+
+    def forget(self, sources: Collection[str]) -> None:
+        self.forgotten.append(set(sources))

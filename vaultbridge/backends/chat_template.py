@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -27,10 +26,14 @@ _PLACE = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A piece of a rendered prompt; control tokens are read in it only if it is ``trusted``."""
+    """A piece of a rendered prompt; control tokens are read in it only if it is ``trusted``.
+
+    ``tokens`` are its tokens where they are known already.
+    """
 
     text: str
     trusted: bool
+    tokens: tuple[int, ...] = ()
 
 
 class ChatTemplate:
@@ -65,31 +68,43 @@ class ChatTemplate:
             ) from error
 
     def _render(self, prompt: Conversation) -> list[Stretch]:
-        texts: list[str] = []
-        messages: list[Mapping[str, Any]] = []
-        for message in prompt.messages:
-            texts.append(message.text)
-            messages.append({"role": message.role, "content": f"{_OPEN}{len(texts) - 1}{_CLOSE}"})
+        messages = [
+            {"role": message.role, "content": f"{_OPEN}{place}{_CLOSE}"}
+            for place, message in enumerate(prompt.messages)
+        ]
         rendered = self._template.render(
             {"messages": messages, "add_generation_prompt": True, **prompt.template_options}
         )
         # re.split with one group alternates: template, number, template, number, template.
         return [
-            Stretch(texts[int(piece)], trusted=False) if i % 2 else Stretch(piece, trusted=True)
+            _said(prompt.messages[int(piece)]) if i % 2 else Stretch(piece, trusted=True)
             for i, piece in enumerate(_PLACE.split(rendered))
             if piece
         ]
 
 
+def _said(message: Message) -> Stretch:
+    return Stretch(message.text, trusted=False, tokens=message.tokens)
+
+
 def base_prompt(prompt: Conversation) -> tuple[list[Stretch], tuple[str, ...]]:
     """A conversation for a base model, which has no template: a document of questions and answers, and the texts
     that would begin its next turn. Notes, the parts before a message's last one, stand in front of their question."""
-    labels = {"user": "Question: ", "assistant": "Answer: ", "system": "", "tool": ""}
-    turns: list[str] = []
+    labels = {"user": "Question: ", "assistant": "Answer:", "system": "", "tool": ""}
+    stretches: list[Stretch] = []
+    written = ""
     for message in prompt.messages:
         *notes, said = message.parts if message.role == "user" and message.parts else (message.text,)
-        turns += [*notes, labels[message.role] + said.strip()]
-    return [Stretch("\n\n".join([*turns, "Answer:"]), trusted=False)], ("\nQuestion:", "\n\nQuestion:")
+        written += "".join(f"{note}\n\n" for note in notes) + labels[message.role]
+        if message.role == "assistant":
+            # What follows the label is tokenized for itself, as it was generated.
+            stretches += [
+                Stretch(written, trusted=False), Stretch(f" {said.strip()}", trusted=False, tokens=message.tokens)
+            ]  # fmt: skip
+            written = "\n\n"
+        else:
+            written += f"{said.strip()}\n\n"
+    return [*stretches, Stretch(written + "Answer:", trusted=False)], ("\nQuestion:", "\n\nQuestion:")
 
 
 def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -99,7 +114,7 @@ def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
         if message.role == "system":
             system += message.parts
         elif result and result[-1].role == message.role:
-            result[-1] = replace(result[-1], parts=(*result[-1].parts, *message.parts))
+            result[-1] = replace(result[-1], parts=(*result[-1].parts, *message.parts), tokens=())
         else:
             result.append(message)
     if not result or result[0].role != "user":

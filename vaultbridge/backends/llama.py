@@ -10,62 +10,100 @@ from pathlib import Path
 
 import llama_cpp
 import numpy as np
+import psutil
 
 from vaultbridge.backends.chat_template import ChatTemplate, Stretch, base_prompt
+from vaultbridge.backends.llama_sampler import LlamaSampler
 from vaultbridge.core.dialogue import Conversation, GeneratorInfo, Prompt, Sampling
-from vaultbridge.core.errors import DecodeFailed, ModelInvalid
+from vaultbridge.core.errors import CacheFull, DecodeFailed, ModelInvalid
+from vaultbridge.core.ports import Segment
 
 BATCH = 512
 """Tokens in one decode call at the most: between two calls an answer can be cancelled."""
-PENALTY_WINDOW = 256
-"""Tokens of the answer that penalties look back at."""
+CACHE_SHARE = 8
+"""The cache may take a so-manieth part of the machine's memory before it is held to a single context."""
 _LOG_ERROR = 4
+_KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2}
+_FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
 class LlamaDecoder:
-    """Implements ``core.ports.Decoder``: one context, one sequence.
+    """Implements ``core.ports.Decoder``: one context whose sequences share one unified KV cache.
 
-    ``swa_full`` keeps the whole window of sliding-window models (Gemma), so that any prefix can be reused.
+    ``context`` bounds one sequence, ``cache`` all of them together, in tokens; 0: twice a context where memory allows.
+    ``swa_full`` keeps the whole past of sliding-window models (Gemma), so that any prefix can be reused; without it
+    memory is saved, and what the window has left behind is computed again. ``flash_attention`` "auto" is off on a
+    CPU: for the few tokens of a decoding step at some depth the plain kernels are faster there.
     """
 
-    def __init__(self, path: Path, name: str, context: int, threads: int | None = None, gpu_layers: int = -1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        context: int,
+        *,
+        slots: int = 8,
+        cache: int = 0,
+        batch: int = BATCH,
+        ubatch: int = BATCH,
+        threads: int = 0,
+        gpu_layers: int = -1,
+        flash_attention: str = "auto",
+        kv_type: str = "f16",
+        swa_full: bool = True,
+        mmap: bool = True,
+        mlock: bool = False,
+    ) -> None:
         llama_cpp.llama_backend_init()
         model_params = llama_cpp.llama_model_default_params()
         model_params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
+        model_params.use_mmap, model_params.use_mlock = mmap, mlock
         with _listening() as complaints:
             self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), model_params)
         if not self._model:
             why = f" ({complaints[0]})" if complaints else ""
             raise ModelInvalid(f"llama.cpp cannot load {path.name}{why}.", "Fetch the file again, or choose another.")
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
-        self._size = llama_cpp.llama_vocab_n_tokens(self._vocab)
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
+        context = min(context, trained) if trained > 0 else context
+        plain = not llama_cpp.llama_supports_gpu_offload() and kv_type in ("f16", "f32")
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = min(context, trained) if trained > 0 else context
-        params.n_batch = params.n_ubatch = BATCH
-        params.n_seq_max = 1
+        params.n_ctx = max(context, cache or self._default_cache(context, kv_type))
+        params.n_batch = batch
+        params.n_ubatch = min(ubatch, batch)
+        params.n_seq_max = slots
         params.kv_unified = True
-        params.swa_full = True
+        params.swa_full = swa_full
+        params.type_k = params.type_v = _KV_TYPES[kv_type]
+        params.flash_attn_type = _FLASH["off" if flash_attention == "auto" and plain else flash_attention]
         params.n_threads = params.n_threads_batch = threads or _physical_cores()
-        self._context = llama_cpp.llama_init_from_model(self._model, params)
+        with _listening() as complaints:
+            self._context = llama_cpp.llama_init_from_model(self._model, params)
         if not self._context:
+            why = f" ({complaints[0]})" if complaints else ""
+            llama_cpp.llama_model_free(self._model)
             raise ModelInvalid(
-                f"{path.name} was loaded, but no context of {params.n_ctx} tokens fits.", "Lower --context."
+                f"{path.name} was loaded, but no cache of {params.n_ctx} tokens fits{why}.",
+                "Lower --context or engine.cache.",
             )
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = llama_cpp.llama_batch_init(BATCH, 0, 1)
-        # Views on the batch's C arrays: filled in one assignment each, not field by field.
-        self._token = np.ctypeslib.as_array(self._batch.token, (BATCH,))
-        self._pos = np.ctypeslib.as_array(self._batch.pos, (BATCH,))
-        self._logits = np.ctypeslib.as_array(self._batch.logits, (BATCH,))
-        np.ctypeslib.as_array(self._batch.n_seq_id, (BATCH,))[:] = 1
-        for i in range(BATCH):
-            self._batch.seq_id[i][0] = 0
+        self._whole_states = llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(
+            self._model
+        )
+        self._window = 0 if swa_full else llama_cpp.llama_model_n_swa(self._model)
+        self._slots, self._batch_size = slots, batch
+        self._batch = _Batch(batch)
         template = llama_cpp.llama_model_chat_template(self._model, None)
         self._template = (
             ChatTemplate(template.decode(), self._text(self._bos), self._text(self._eos)) if template else None
         )
-        self._info = GeneratorInfo(name, llama_cpp.llama_n_ctx(self._context), chat=self._template is not None)
+        self._info = GeneratorInfo(name, context, chat=self._template is not None)
+
+    def _default_cache(self, context: int, kv_type: str) -> int:
+        heads = max(1, llama_cpp.llama_model_n_head(self._model))
+        width = llama_cpp.llama_model_n_embd(self._model) // heads * llama_cpp.llama_model_n_head_kv(self._model)
+        cell = 2 * width * llama_cpp.llama_model_n_layer(self._model) * {"f32": 4, "f16": 2}.get(kv_type, 1)
+        return 2 * context if 2 * context * cell * CACHE_SHARE <= psutil.virtual_memory().total else context
 
     @property
     def info(self) -> GeneratorInfo:
@@ -73,9 +111,24 @@ class LlamaDecoder:
         return self._info
 
     @property
+    def slots(self) -> int:
+        """How many sequences there is room for."""
+        return self._slots
+
+    @property
+    def capacity(self) -> int:
+        """Cells of all slots together."""
+        return int(llama_cpp.llama_n_ctx(self._context))
+
+    @property
     def batch_size(self) -> int:
         """The most tokens that one ``decode`` takes."""
-        return BATCH
+        return self._batch_size
+
+    @property
+    def rewinds(self) -> bool:
+        """Recurrent states cannot go back, and a window that has moved on has lost what stood before it."""
+        return not self._whole_states and not self._window
 
     @property
     def _bos(self) -> int:
@@ -99,7 +152,7 @@ class LlamaDecoder:
             stretches, stop = base_prompt(prompt)
         tokens: list[int] = []
         for stretch in stretches:
-            tokens += self._tokenize(stretch.text, special=stretch.trusted)
+            tokens += stretch.tokens or self._tokenize(stretch.text, special=stretch.trusted)
         if llama_cpp.llama_vocab_get_add_bos(self._vocab) and tokens[:1] != [self._bos]:
             tokens.insert(0, self._bos)
         return tokens, stop
@@ -133,34 +186,83 @@ class LlamaDecoder:
         """Whether a token ends generation (end of text, end of turn)."""
         return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
 
-    def decode(self, tokens: Sequence[int], position: int) -> None:
-        """Append tokens to the cache; the last one's logits are kept. Raises DecodeFailed."""
-        count = len(tokens)
-        self._token[:count] = tokens
-        self._pos[:count] = np.arange(position, position + count)
-        self._logits[:count] = 0
-        self._logits[count - 1] = 1
-        self._batch.n_tokens = count
-        status = llama_cpp.llama_decode(self._context, self._batch)
+    def decode(self, segments: Sequence[Segment]) -> None:
+        """Append each segment to its slot. Raises CacheFull or DecodeFailed."""
+        self._batch.fill(segments)
+        status = llama_cpp.llama_decode(self._context, self._batch.struct)
+        if status == 1:
+            raise CacheFull(f"The cache has no room for {self._batch.struct.n_tokens} tokens.")
         if status != 0:
-            raise DecodeFailed(f"llama.cpp could not decode {count} tokens at {position} (status {status}).")
+            raise DecodeFailed(f"llama.cpp could not decode {self._batch.struct.n_tokens} tokens (status {status}).")
 
-    def truncate(self, position: int) -> bool:
-        """Forget the cache from ``position`` on; a refused partial removal empties it."""
-        if llama_cpp.llama_memory_seq_rm(self._memory, 0, position, -1):
+    def truncate(self, slot: int, position: int) -> bool:
+        """Forget a slot's cache from ``position`` on; a refused partial removal empties it."""
+        if llama_cpp.llama_memory_seq_rm(self._memory, slot, position, -1) and self._reaches_back(slot, position):
             return True
-        llama_cpp.llama_memory_clear(self._memory, True)
+        llama_cpp.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        return position == 0
+
+    def copy(self, source: int, target: int, length: int) -> bool:
+        """Let an empty slot share the first ``length`` tokens of another: nothing is moved in a unified cache."""
+        if self._whole_states and llama_cpp.llama_memory_seq_pos_max(self._memory, source) + 1 != length:
+            return False
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        if self._reaches_back(target, length):
+            return True
+        llama_cpp.llama_memory_seq_rm(self._memory, target, -1, -1)
         return False
+
+    def _reaches_back(self, slot: int, position: int) -> bool:
+        """Whether a slot still holds the whole window in front of ``position``."""
+        if not self._window or position == 0:
+            return True
+        first = llama_cpp.llama_memory_seq_pos_min(self._memory, slot)
+        return bool(0 <= first <= max(0, position - self._window))
 
     def sampler(self, sampling: Sampling) -> LlamaSampler:
         """A fresh sampler chain."""
-        return LlamaSampler(self._context, self._size, sampling)
+        return LlamaSampler(self._model, self._context, sampling)
 
     def close(self) -> None:
         """Free the model and its cache."""
-        llama_cpp.llama_batch_free(self._batch)
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
+
+
+class _Batch:
+    """llama.cpp's batch over numpy arrays, which are filled a segment at a time instead of field by field."""
+
+    def __init__(self, size: int) -> None:
+        self._token = np.zeros(size, np.int32)
+        self._pos = np.zeros(size, np.int32)
+        self._logits = np.zeros(size, np.int8)
+        self._seq = np.zeros(size, np.int32)
+        self._count = np.ones(size, np.int32)
+        # Each token's list of sequences has one member, which lies in ``_seq``.
+        step = self._seq.itemsize
+        self._lists = (np.arange(size) * step + self._seq.ctypes.data).astype(np.uintp)
+        self.struct = llama_cpp.llama_batch()
+        for name, array in (
+            ("token", self._token),
+            ("pos", self._pos),
+            ("n_seq_id", self._count),
+            ("seq_id", self._lists),
+            ("logits", self._logits),
+        ):
+            kind = dict(llama_cpp.llama_batch._fields_)[name]
+            setattr(self.struct, name, ctypes.cast(array.ctypes.data, kind))
+
+    def fill(self, segments: Sequence[Segment]) -> None:
+        at = 0
+        for segment in segments:
+            end = at + len(segment.tokens)
+            self._token[at:end] = segment.tokens
+            self._pos[at:end] = np.arange(segment.position, segment.position + end - at)
+            self._seq[at:end] = segment.slot
+            self._logits[at : end - segment.outputs] = 0
+            self._logits[end - segment.outputs : end] = 1
+            at = end
+        self.struct.n_tokens = at
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
@@ -183,49 +285,6 @@ def _listening() -> Iterator[list[str]]:
         yield complaints
     finally:
         llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
-
-
-class LlamaSampler:
-    """Implements ``core.ports.TokenSampler`` with the C sampler chain.
-
-    top_k goes first: every later step then looks at forty candidates instead of the whole vocabulary. Penalties see
-    generated tokens only, so quoting a note is not punished.
-    """
-
-    def __init__(self, context: object, vocabulary: int, sampling: Sampling) -> None:
-        self._context = context
-        self._chain = chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        parts = [llama_cpp.llama_sampler_init_top_k(sampling.top_k if sampling.top_k > 0 else 0)]
-        if sampling.repeat_penalty != 1.0 or sampling.frequency_penalty or sampling.presence_penalty:
-            parts.append(
-                llama_cpp.llama_sampler_init_penalties(
-                    vocabulary,
-                    PENALTY_WINDOW,
-                    sampling.repeat_penalty,
-                    sampling.frequency_penalty,
-                    sampling.presence_penalty,
-                )
-            )
-        if sampling.temperature <= 0:
-            parts.append(llama_cpp.llama_sampler_init_greedy())
-        else:
-            seed = llama_cpp.LLAMA_DEFAULT_SEED if sampling.seed is None else sampling.seed & 0xFFFFFFFE
-            parts += [
-                llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1),
-                llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1),
-                llama_cpp.llama_sampler_init_temp(sampling.temperature),
-                llama_cpp.llama_sampler_init_dist(seed),
-            ]
-        for part in parts:
-            llama_cpp.llama_sampler_chain_add(chain, part)
-
-    def sample(self) -> int:
-        """Choose and accept the next token."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, self._context, -1))
-
-    def close(self) -> None:
-        """Free the chain."""
-        llama_cpp.llama_sampler_free(self._chain)
 
 
 def _physical_cores() -> int:

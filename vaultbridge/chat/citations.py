@@ -26,14 +26,14 @@ class LinkWriter:
     """Writes wikilinks as Obsidian does: the shortest text that names one note of the vault only."""
 
     def __init__(self, paths: Iterable[NotePath]) -> None:
-        self._namesakes = Counter(_stem(path).casefold() for path in paths)
+        self._namesakes = Counter(note_name(path).casefold() for path in paths)
 
     def link(self, path: NotePath, heading: str = "") -> str:
         """``[[Note]]``, ``[[Note#Heading]]`` or ``[[folder/Note#Heading]]``.
 
         A file whose name a wikilink cannot spell gets a Markdown link, ``[C#](C%23.md)``.
         """
-        stem = _stem(path)
+        stem = note_name(path)
         target = stem if self._namesakes[stem.casefold()] < 2 else path[: -len(NOTE_SUFFIX)]
         # Obsidian resolves a heading with its link characters written as spaces. The heading that repeats the note's
         # name says nothing more than the name.
@@ -50,18 +50,25 @@ def relabelled(link: str, label: str) -> str:
     return f"[{label}{link[link.rindex('](') :]}"
 
 
-def cite(hits: Sequence[Hit], notes: Mapping[NotePath, IndexedNote], writer: LinkWriter) -> list[Citation]:
-    """Number the hits from 1. A hit whose note or heading the index no longer knows is not citable and left out."""
+def is_real(path: NotePath, heading: str, notes: Mapping[NotePath, IndexedNote]) -> bool:
+    """Whether the index knows the note, and the heading in it."""
+    note = notes.get(path)
+    return note is not None and (not heading or heading in note.headings)
+
+
+def cite(
+    hits: Sequence[Hit], notes: Mapping[NotePath, IndexedNote], writer: LinkWriter, first: int = 1
+) -> list[Citation]:
+    """Number the hits from ``first``. One whose note or heading the index no longer knows is left out."""
     citations: list[Citation] = []
     for hit in hits:
         chunk = hit.chunk
         heading = chunk.heading[-1] if chunk.heading else ""
-        note = notes.get(chunk.note)
-        if note is None or (heading and heading not in note.headings):
+        if not is_real(chunk.note, heading, notes):
             continue
         citations.append(
             Citation(
-                number=len(citations) + 1,
+                number=first + len(citations),
                 path=chunk.note,
                 heading=heading,
                 span=chunk.span,
@@ -140,5 +147,6 @@ def _support(said: set[str], quote: str) -> float:
     return len(said & set(_WORD.findall(quote.casefold()))) / max(len(said), 1)
 
 
-def _stem(path: str) -> str:
+def note_name(path: str) -> str:
+    """A note's name: the last part of its path, without the suffix."""
     return path.rsplit("/", 1)[-1][: -len(NOTE_SUFFIX)]

@@ -2,28 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from vaultbridge.chat.citations import cite
+from vaultbridge.chat.evidence import Evidence
 from vaultbridge.chat.language import Phrases
-from vaultbridge.core.dialogue import Continuation, GroundedPrompt, Prompt, PromptNote
+from vaultbridge.chat.memory import Thread, Turn, thinned
+from vaultbridge.core.dialogue import Continuation, GroundedPrompt, NoteBlock, PromptNote
+from vaultbridge.core.notes import NotePath, Span
 from vaultbridge.core.search import Citation, Hit
+from vaultbridge.vault.measure import measure
+
+EARLIER_BUDGETS = 2
+"""The notes of former turns may measure so many times what those of the newest question may."""
+
+_Place = tuple[NotePath, Span, str]
 
 
-def ground(
-    prompt: Prompt, hits: Sequence[Hit], citations: Sequence[Citation], words: Phrases, budget: int
-) -> GroundedPrompt:
-    """A prompt with its notes, best first, numbered as their citations. ``budget`` bounds the notes' tokens."""
-    by_span = {(hit.chunk.note, hit.chunk.span): hit.chunk for hit in hits}
-    notes = []
-    for citation in citations:
-        chunk = by_span[citation.path, citation.span]
-        # A heading that is in the text already need not stand above it again.
-        notes.append(PromptNote(citation.number, f"[{citation.number}] {chunk.context}\n{chunk.text}"))
-    return GroundedPrompt(
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """A prompt with its notes. ``offered`` are the citations beside the newest question, in their order there,
+    ``earlier`` those of former turns, ``outgrown`` the earlier ones that there is no room for any more. ``highest`` is
+    the last number that former turns gave to a note."""
+
+    prompt: GroundedPrompt
+    words: Phrases
+    highest: int = 0
+    offered: tuple[Citation, ...] = ()
+    earlier: tuple[Citation, ...] = ()
+    outgrown: tuple[Citation, ...] = ()
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The notes whose text the prompt may hold."""
+        return frozenset(citation.path for citation in (*self.earlier, *self.offered))
+
+    def kept(self, numbers: Collection[int]) -> list[Citation]:
+        """The citations with these numbers: what is in the prompt."""
+        return [citation for citation in (*self.earlier, *self.offered) if citation.number in numbers]
+
+    def omitted(self, numbers: Collection[int]) -> list[Citation]:
+        """The citations without these numbers: what there was no room for, and does not stand in another place."""
+        there = {_place(citation) for citation in self.kept(numbers)}
+        everything = (*self.offered, *self.outgrown, *self.earlier)
+        return [c for c in everything if c.number not in numbers and _place(c) not in there]
+
+    def fallen(self, numbers: Collection[int]) -> set[int]:
+        """The numbers of the earlier notes that are not among these."""
+        return {citation.number for citation in (*self.outgrown, *self.earlier)}.difference(numbers)
+
+    def turn(self, numbers: Collection[int]) -> Turn:
+        """How the newest question stands in its prompt if that holds the notes with these numbers."""
+        block = thinned(self.prompt.block, lambda note: note.number in numbers)
+        return Turn(
+            offered=self.offered,
+            block=block,
+            instructions=self.prompt.instructions,
+            highest=max([self.highest, *(note.number for note in block.notes)]),
+            sources=frozenset(citation.path for citation in self.kept(numbers)),
+        )
+
+
+def ground(thread: Thread, evidence: Evidence, budget: int) -> Grounded:
+    """A conversation's prompt with its notes, numbered as their citations; ``budget`` bounds the new ones' tokens.
+
+    Former turns keep those of their notes that still stand, under their numbers. A hit that is among them is not
+    repeated; new ones are numbered on. Without any note the prompt is left as it came.
+    """
+    turns = thread.turns
+    highest = max((turn.highest for turn in turns.values()), default=0)
+    standing = {at: [c for c in turn.cited if evidence.stands(c)] for at, turn in turns.items()}
+    numbers = {citation.number for cited in standing.values() for citation in cited}
+    blocks = {at: thinned(turns[at].block, lambda note: note.number in numbers) for at in turns if standing[at]}
+    left = _newest(blocks, EARLIER_BUDGETS * budget)
+    write = evidence.writer.link
+    earlier = [replace(c, link=write(c.path, c.heading)) for at in left for c in standing[at]]
+    present = {_place(citation) for citation in earlier}
+    # A note that changed during the search has a text by now that is not at hand.
+    hits = [hit for hit in evidence.hits if hit.chunk.note not in thread.gone and _place_of(hit) not in present]
+    hits = _led(hits, [_place(citation) for citation in thread.lead], budget)
+    offered = cite(hits, evidence.notes, evidence.writer, first=highest + 1)
+    outgrown = [c for at in blocks if at not in left for c in standing[at]]
+    prompt, words = thread.prompt, evidence.words
+    if not earlier and not offered:
+        return Grounded(GroundedPrompt(prompt), words, highest)
+    closing = "" if isinstance(prompt, Continuation) else words.closing
+    grounded = GroundedPrompt(
         prompt=prompt,
-        notes=tuple(notes),
-        instructions=words.instructions,
-        opening=words.opening,
-        closing="" if isinstance(prompt, Continuation) else words.closing,
+        block=NoteBlock(_notes(hits, offered), words.opening, closing),
+        earlier=left,
+        # Those of the conversation's first grounded turn: in another language they would be another beginning.
+        instructions=next((turn.instructions for turn in turns.values() if turn.instructions), words.instructions),
         budget=budget,
     )
+    return Grounded(grounded, words, highest, tuple(offered), tuple(earlier), tuple(outgrown))
+
+
+def _notes(hits: Sequence[Hit], citations: Sequence[Citation]) -> tuple[PromptNote, ...]:
+    contexts = {_place_of(hit): hit.chunk.context for hit in hits}
+    return tuple(
+        # A heading that is in the text already need not stand above it again.
+        PromptNote(c.number, f"[{c.number}] {contexts[_place(c)]}\n{c.quote}", source=c.path)
+        for c in citations
+    )
+
+
+def _newest(blocks: Mapping[int, NoteBlock], limit: int) -> dict[int, NoteBlock]:
+    """The blocks that measure at most ``limit`` together; if that is passed, the oldest go until half of it is left.
+
+    Whenever one goes the prompt begins differently, and what is cached of it is lost: not at every turn, therefore.
+    """
+    sizes = {at: sum(measure(note.text) for note in block.notes) for at, block in blocks.items()}
+    left = dict(blocks)
+    if sum(sizes.values()) > limit:
+        for at in blocks:
+            if sum(sizes[other] for other in left) <= limit // 2 or len(left) == 1:
+                break
+            del left[at]
+    return left
+
+
+def _led(hits: Sequence[Hit], lead: Sequence[_Place], budget: int) -> list[Hit]:
+    """The hits, begun as ``lead`` is, as far as that goes: so much of what is cached behind its notes still fits.
+
+    Only those that the budget holds anyway may pass better ones, so that none of these loses its room by it.
+    """
+    fitting: dict[_Place, Hit] = {}
+    for hit in hits:
+        if (size := measure(hit.chunk.embedded)) <= budget:
+            fitting[_place_of(hit)] = hit
+            budget -= size
+    first: list[Hit] = []
+    for place in lead:
+        if place not in fitting:
+            break
+        first.append(fitting.pop(place))
+    taken = {_place_of(hit) for hit in first}
+    return first + [hit for hit in hits if _place_of(hit) not in taken]
+
+
+def _place(citation: Citation) -> _Place:
+    return citation.path, citation.span, citation.quote
+
+
+def _place_of(hit: Hit) -> _Place:
+    return hit.chunk.note, hit.chunk.span, hit.chunk.text

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from vaultbridge.chat.citations import LinkWriter, MarkFilter, attribute, cite, relabelled
+from vaultbridge.chat.choice import Choice
+from vaultbridge.chat.choice import SourcesMode as SourcesMode
+from vaultbridge.chat.citations import cite
+from vaultbridge.chat.evidence import Evidence, Finder
+from vaultbridge.chat.evidence import GroundingMode as GroundingMode
 from vaultbridge.chat.extract import MOST_PASSAGES, extract
-from vaultbridge.chat.language import Phrases, phrases
-from vaultbridge.chat.prompt import ground
+from vaultbridge.chat.memory import Memory, Thread
+from vaultbridge.chat.prompt import Grounded, ground
 from vaultbridge.core.dialogue import (
     Conversation,
     Failed,
     Finished,
-    GroundedPrompt,
     Piece,
     Prompt,
     Sampling,
@@ -25,12 +27,8 @@ from vaultbridge.core.dialogue import (
 from vaultbridge.core.errors import InvalidRequest, ModelMissing, VaultbridgeError
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import ChunkStore, Generator
-from vaultbridge.core.search import Citation, Freshness, Hit, Query, Scope
-from vaultbridge.retrieve.query import read_question
+from vaultbridge.core.search import Citation, Freshness, Scope
 from vaultbridge.retrieve.retriever import Retriever
-
-GroundingMode = Literal["auto", "always", "off"]
-SourcesMode = Literal["field", "markdown", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +55,27 @@ class Grounding:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """After the last piece: the citations that the answer rests on."""
+    """After the last piece: the citations that the answer, all its choices together, rests on."""
 
     used: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warmed:
+    """What was prefilled: the citations offered, and the tokens; ``usage`` None if a real request took its place."""
+
+    citations: tuple[Citation, ...]
+    usage: Usage | None
 
 
 AnswerEvent = Grounding | Piece | Sources | Finished | Failed
 
 
 class ChatService:
-    """Answers from the vault. Without a generator it answers with passages."""
+    """Answers from the vault. Without a generator it answers with passages.
+
+    ``ended`` hears how each request ended: its finish reason, its error's code, or ``cancelled``.
+    """
 
     def __init__(
         self,
@@ -77,109 +86,172 @@ class ChatService:
         notes_tokens: int,
         max_tokens: int,
         fetch_command: str,
+        ended: Callable[[str], None] = lambda outcome: None,
     ) -> None:
-        self._retriever = retriever
-        self._store = store
+        self._finder = Finder(retriever, store)
         self._generator = generator
         self._freshness = freshness
         self._notes_tokens = notes_tokens
         self._max_tokens = max_tokens
         self._fetch_command = fetch_command
+        self._ended = ended
+        self._memory = Memory()
+        self._warms = 0
+        self._admitted = 0
+
+    @property
+    def admitted(self) -> int:
+        """How many requests have a place in the generator's queue."""
+        return self._admitted
 
     async def answer(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
         """Grounding, Pieces, Sources, Finished; or Failed as the last event, possibly the first.
 
-        Raises Overloaded before any work is done. Closing the iterator cancels.
+        Of several choices each has a Finished, the last one behind Sources. Raises Overloaded before any work is
+        done. Closing the iterator cancels.
         """
-        if isinstance(request.prompt, Conversation) and not any(
-            message.role == "user" for message in request.prompt.messages
-        ):
-            raise InvalidRequest("A conversation needs a user message.", param="messages")
+        outcome = "cancelled"
+        try:
+            async with aclosing(self._answered(request)) as events:
+                async for event in events:
+                    if isinstance(event, Finished):
+                        outcome = event.reason
+                    elif isinstance(event, Failed):
+                        outcome = _code(event.error)
+                    yield event
+        except Exception as error:
+            outcome = _code(error)
+            raise
+        finally:
+            self._ended(outcome)
+
+    async def warm(self, request: Request) -> Warmed:
+        """Find the notes for a question that is still being typed and prefill its prompt, behind every real request.
+
+        The newest call counts. Raises what ``answer`` gives as Failed.
+        """
+        _check(request)
+        if self._generator is None:
+            return Warmed((), None)
+        self._warms += 1
+        turn = self._warms
+        with self._following(request, self._generator) as thread:
+            grounded = await self._ground(request, thread)
+            usage = None
+            if turn == self._warms:
+                # Kept before it is done: a question that cuts it short finds a part of it in the cache.
+                thread.warmed(grounded.offered)
+                usage = await self._generator.warm(grounded.prompt)
+            return Warmed((*grounded.earlier, *grounded.offered), usage)
+
+    def forget(self, paths: Collection[NotePath]) -> None:
+        """Let go of everything that holds these notes' text; they were changed, excluded or deleted.
+
+        What a request holds that runs just now goes when it ends.
+        """
+        self._memory.forget(paths)
+        if self._generator is not None:
+            self._generator.forget(paths)
+
+    @contextmanager
+    def _following(self, request: Request, generator: Generator) -> Iterator[Thread]:
+        with self._memory.follow(request.prompt, request.scope, generator.name) as thread:
+            try:
+                yield thread
+            finally:
+                if stale := thread.sources & thread.gone:
+                    generator.forget(stale)
+
+    async def _answered(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
+        _check(request)
         if self._generator is None:
             async for event in self._extracted(request):
                 yield event
             return
         with self._generator.admit():
-            async with aclosing(self._generated(request, self._generator)) as events:
-                async for event in events:
-                    yield event
+            self._admitted += 1
+            try:
+                async with aclosing(self._generated(request, self._generator)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                self._admitted -= 1
 
-    async def _retrieve(self, request: Request) -> tuple[list[Hit], list[Citation], Phrases]:
-        question = read_question(request.prompt, request.scope)
-        words = phrases(question.text)
-        if request.grounding == "off":
-            return [], [], words
-        scope = question.scope
-        if request.note is not None:
-            scope = replace(scope, exclude=(*scope.exclude, request.note))
-        query = Query(question.text, scope, limit=request.k)
-        hits = await self._retriever.relevant(query, question.editing, any_hit=request.grounding == "always")
-        # Asked after the search: what is gone or renamed by now is not cited.
-        known = [await self._store.note(path) for path in dict.fromkeys(hit.chunk.note for hit in hits)]
-        notes = {note.state.path: note for note in known if note is not None}
-        return hits, cite(hits, notes, LinkWriter(await self._store.paths())), words
+    # --- what the vault has for a question ------------------------------------------------------------------------
+
+    async def _find(self, request: Request, before: Iterable[NotePath] = ()) -> Evidence:
+        return await self._finder.find(
+            request.prompt, request.grounding, request.scope, request.k, request.note, before
+        )
+
+    async def _ground(self, request: Request, thread: Thread) -> Grounded:
+        cited = (citation.path for turn in thread.turns.values() for citation in turn.cited)
+        evidence = await self._find(request, cited)
+        # Nothing is awaited from here until the generator has the prompt: what is forgotten later finds its sources.
+        grounded = ground(thread, evidence, self._notes_tokens)
+        thread.sources = grounded.sources
+        return grounded
+
+    # --- two ways to answer ---------------------------------------------------------------------------------------
 
     async def _generated(self, request: Request, generator: Generator) -> AsyncGenerator[AnswerEvent, None]:
-        try:
-            hits, citations, words = await self._retrieve(request)
-        except VaultbridgeError as error:
-            yield Failed(error)
-            return
-        prompt = (
-            ground(request.prompt, hits, citations, words, self._notes_tokens)
-            if citations
-            else GroundedPrompt(request.prompt)
-        )
         sampling = replace(request.sampling, max_tokens=request.sampling.max_tokens or self._max_tokens)
-        marks = MarkFilter({})
-        said: list[str] = []
-        async with aclosing(generator.stream(prompt, sampling)) as events:
-            async for event in events:
-                if isinstance(event, Started):
-                    kept = [citation for citation in citations if citation.number in event.kept]
-                    omitted = [citation.link for citation in citations if citation.number in event.omitted]
-                    marks = MarkFilter({citation.number: _shown(citation, request.sources) for citation in kept})
-                    citations = kept
-                    yield Grounding(tuple(kept), tuple(dict.fromkeys(omitted)), self._freshness())
-                elif isinstance(event, Piece):
-                    if text := marks.push(event.text) if citations else event.text:
-                        said.append(text)
-                        yield Piece(text, event.choice, event.tokens, event.kind)
-                elif isinstance(event, Finished):
-                    if rest := marks.finish():
-                        said.append(rest)
-                        yield Piece(rest, tokens=0)
-                    used = attribute("".join(said), citations, marks.used)
-                    if used and request.sources == "markdown":
-                        yield Piece(_source_line(used, words), tokens=0)
-                    yield Sources(tuple(used))
-                    yield event
-                else:
-                    yield event
+        verbatim = sampling.grammar is not None and not sampling.grammar.triggers
+        choices: list[Choice] = []
+        with self._following(request, generator) as thread:
+            try:
+                grounded = await self._ground(request, thread)
+            except VaultbridgeError as error:
+                yield Failed(error)
+                return
+            async with aclosing(generator.stream(grounded.prompt, sampling)) as events:
+                async for event in events:
+                    if isinstance(event, Started):
+                        kept = grounded.kept(event.kept)
+                        thread.asked(grounded.turn(event.kept), grounded.fallen(event.kept))
+                        choices = [
+                            Choice(index, kept, request.sources, grounded.words, verbatim=verbatim)
+                            for index in range(sampling.n)
+                        ]
+                        omitted = dict.fromkeys(citation.link for citation in grounded.omitted(event.kept))
+                        yield Grounding(tuple(kept), tuple(omitted), self._freshness())
+                    elif isinstance(event, Piece):
+                        for piece in choices[event.choice].push(event):
+                            yield piece
+                    elif isinstance(event, Finished):
+                        choice = choices[event.choice]
+                        for piece in choice.finish():
+                            yield piece
+                        if event.choice == 0:
+                            thread.answered(choice.text, event.tokens if choice.plain else ())
+                        if all(choice.finished for choice in choices):
+                            yield Sources(tuple(dict.fromkeys(cited for choice in choices for cited in choice.used)))
+                        yield event
+                    else:
+                        yield event
 
     async def _extracted(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
         if request.grounding == "off":
             yield Failed(ModelMissing("No model is loaded.", f"Fetch one: {self._fetch_command}"))
             return
         try:
-            _, citations, words = await self._retrieve(request)
+            evidence = await self._find(request)
         except VaultbridgeError as error:
             yield Failed(error)
             return
-        used = tuple(citations[:MOST_PASSAGES])
+        citations = cite(evidence.hits, evidence.notes, evidence.writer)
         yield Grounding(tuple(citations), (), self._freshness())
-        for text in extract(citations, words, self._fetch_command):
+        for text in extract(citations, evidence.words, self._fetch_command):
             yield Piece(text)
-        yield Sources(used)
+        yield Sources(tuple(citations[:MOST_PASSAGES]))
         yield Finished("stop", Usage(0, 0))
 
 
-def _shown(citation: Citation, mode: SourcesMode) -> str:
-    """A mark as a client can use it: a number that its list of citations explains, or a link."""
-    if mode == "markdown":
-        return relabelled(citation.link, str(citation.number))
-    return f"[{citation.number}]" if mode == "field" else ""
+def _check(request: Request) -> None:
+    prompt = request.prompt
+    if isinstance(prompt, Conversation) and not any(message.role == "user" for message in prompt.messages):
+        raise InvalidRequest("A conversation needs a user message.", param="messages")
 
 
-def _source_line(used: Sequence[Citation], words: Phrases) -> str:
-    return f"\n\n{words.sources}" + " · ".join(citation.link for citation in used)
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, VaultbridgeError) else "internal_error"

@@ -10,6 +10,7 @@ import typer
 
 from vaultbridge import __version__
 from vaultbridge.cli.ask import ask, search
+from vaultbridge.cli.bench import bench
 from vaultbridge.cli.console import err, out
 from vaultbridge.cli.evaluate import evaluate
 from vaultbridge.cli.index import index, status
@@ -32,6 +33,7 @@ for command in (serve, index, search, ask, status):
     app.command()(command)
 app.add_typer(models_app, name="models")
 app.command("eval")(evaluate)
+app.command()(bench)
 
 
 def main() -> None:
@@ -63,5 +65,5 @@ def _root(
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("httpx", "httpcore", "watchdog", "asyncio", "filelock", "uvicorn"):
+    for noisy in ("httpx", "httpcore", "watchdog", "asyncio", "filelock", "uvicorn", "gguf", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -11,7 +11,11 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. ``parts`` are its texts in order; ``reasoning`` is kept apart from them."""
+    """One turn. ``parts`` are its texts in order; ``reasoning`` is kept apart from them.
+
+    ``tokens``, where they are known, are those that the model really generated for ``parts``: the prompt then begins
+    as the cache does, which a text that is tokenized again need not.
+    """
 
     role: Role
     parts: tuple[str, ...]
@@ -19,6 +23,7 @@ class Message:
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     tool_call_id: str = ""
     reasoning: str = ""
+    tokens: tuple[int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -47,59 +52,104 @@ Prompt = Conversation | Continuation
 
 
 @dataclass(frozen=True, slots=True)
+class Grammar:
+    """What an answer must look like: GBNF, or a JSON schema as JSON text.
+
+    With ``triggers``, patterns as llama.cpp's lazy grammars take them, the answer is free until one of them matches.
+    """
+
+    kind: Literal["gbnf", "json_schema"]
+    text: str
+    triggers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to choose tokens, in OpenAI's and llama.cpp's terms. ``max_tokens`` None: as many as fit.
 
-    ``repeat_penalty`` looks at the answer alone, so that quoting a note is not punished; a little of it keeps small
-    models from going round in circles.
+    Penalties and DRY look at the answer alone, so that quoting a note is not punished; a little ``repeat_penalty``
+    keeps small models from going round in circles. ``logprobs`` None: none; a number: each token's, and so many
+    alternatives. ``n`` answers share one prefill. ``logit_bias`` is added to the logits of single tokens.
     """
 
     temperature: float = 0.3
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
+    typical_p: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repeat_penalty: float = 1.1
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
     max_tokens: int | None = None
+    min_tokens: int = 0
+    ignore_eos: bool = False
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    n: int = 1
+    logprobs: int | None = None
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PromptNote:
-    """A retrieved passage, ready to stand in a prompt under its number."""
+    """A retrieved passage, ready to stand in a prompt under its number.
+
+    ``source`` names what it was taken from: when that goes, everything that holds its text goes.
+    """
 
     number: int
     text: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteBlock:
+    """Notes in front of a question, best first, between ``opening`` and ``closing``."""
+
+    notes: tuple[PromptNote, ...] = ()
+    opening: str = ""
+    closing: str = ""
+
+    def text(self, kept: Sequence[PromptNote]) -> str:
+        """The block with only ``kept`` notes."""
+        return "\n\n".join(filter(None, [self.opening, *(note.text for note in kept), self.closing]))
 
 
 @dataclass(frozen=True, slots=True)
 class GroundedPrompt:
-    """A prompt with notes that may be dropped, best first.
+    """A prompt with notes that may be dropped.
 
-    ``instructions`` is the fixed frame: it goes first, as the system turn, so that the prefix stays the same from
-    turn to turn. Notes stand beside the newest question, between ``opening`` and ``closing``. ``budget`` bounds
-    their tokens; what fits is decided where the tokenizer is.
+    ``block`` stands beside the newest question; ``earlier`` blocks stand, by the index of their message, where former
+    turns had them, so that the prompt begins as it did then. ``instructions`` are the fixed frame and go first, as
+    the system turn. ``budget`` bounds the tokens of ``block``'s notes; what fits is decided where the tokenizer is.
     """
 
     prompt: Prompt
-    notes: tuple[PromptNote, ...] = ()
+    block: NoteBlock = field(default_factory=NoteBlock)
+    earlier: Mapping[int, NoteBlock] = field(default_factory=dict)
     instructions: str = ""
-    opening: str = ""
-    closing: str = ""
     budget: int = 1024
 
-    def with_notes(self, kept: Sequence[PromptNote]) -> Prompt:
-        """The prompt as the model shall see it with only ``kept`` notes; with none it is left as it came."""
-        if not kept:
-            return self.prompt
-        block = "\n\n".join(filter(None, [self.opening, *(note.text for note in kept), self.closing]))
+    def assembled(self, kept: Sequence[PromptNote], earlier: Mapping[int, NoteBlock] | None = None) -> Prompt:
+        """The prompt as the model shall see it with only ``kept`` notes and ``earlier`` blocks (None: all of them).
+
+        Without any note it is left as it came.
+        """
+        blocks = {at: block.text(block.notes) for at, block in (self.earlier if earlier is None else earlier).items()}
         if isinstance(self.prompt, Continuation):
-            return replace(self.prompt, text=f"{block}\n\n{self.prompt.text}")
+            return replace(self.prompt, text=f"{self.block.text(kept)}\n\n{self.prompt.text}") if kept else self.prompt
         messages = list(self.prompt.messages)
-        newest = max(i for i, message in enumerate(messages) if message.role == "user")
-        messages[newest] = replace(messages[newest], parts=(block, *messages[newest].parts))
+        if kept:
+            newest = max(i for i, message in enumerate(messages) if message.role == "user")
+            blocks[newest] = self.block.text(kept)
+        if not blocks:
+            return self.prompt
+        for at, text in blocks.items():
+            messages[at] = replace(messages[at], parts=(text, *messages[at].parts))
         if messages[0].role == "system":
             messages[0] = replace(messages[0], parts=(self.instructions, *messages[0].parts))
         else:
@@ -118,19 +168,31 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where an answer's time went, in milliseconds."""
+    """Where an answer's time went, in milliseconds, and how many tokens were drafted from the prompt and accepted."""
 
     queue_ms: float = 0.0
     prefill_ms: float = 0.0
     decode_ms: float = 0.0
+    drafted: int = 0
+    accepted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The prompt is fitted: the numbers of the notes that are in it, and of those that were left out."""
+    """The prompt is fitted: the numbers of the notes that are in it, earlier ones too, and of those left out."""
 
     kept: tuple[int, ...]
     omitted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One token's text, bytes and natural log probability before any sampler, and those of the likeliest ones."""
+
+    text: str
+    data: bytes
+    logprob: float
+    top: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +203,7 @@ class Piece:
     choice: int = 0
     tokens: int = 1
     kind: Literal["answer", "reasoning", "tool_call"] = "answer"
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 FinishReason = Literal["stop", "length"]
@@ -148,12 +211,13 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of one choice."""
+    """The end of one choice; ``tokens`` are what was generated for it."""
 
     reason: FinishReason
     usage: Usage
     timings: Timings = field(default_factory=Timings)
     choice: int = 0
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

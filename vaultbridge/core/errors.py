@@ -5,9 +5,9 @@
     VaultbridgeError
     ├── ConfigError       VaultNotFound · ModelMissing · ModelInvalid · BackendUnknown · PortTaken · IndexLocked
     ├── RequestError      InvalidRequest · ContextTooLong · UnknownModel · Forbidden · WrongVault
-    ├── BusyError         Overloaded · NotReady
+    ├── BusyError         Overloaded · NotReady · DeadlineExceeded
     ├── IndexingError     NoteUnreadable · StoreMismatch · DiskFull
-    └── ComputeError      DecodeFailed · EmbedFailed · WorkerLost
+    └── ComputeError      DecodeFailed · CacheFull · EmbedFailed · WorkerLost
 
 Rooms raise facts. Only ``server/errors.py`` knows HTTP statuses and only ``cli.py`` knows exit codes.
 """
@@ -142,6 +142,12 @@ class NotReady(BusyError):
     code = "not_ready"
 
 
+class DeadlineExceeded(BusyError):
+    """A request waited longer than it may."""
+
+    code = "deadline_exceeded"
+
+
 class IndexingError(VaultbridgeError):
     """Something between the vault and the index went wrong."""
 
@@ -176,6 +182,12 @@ class DecodeFailed(ComputeError):
     """The generator could not decode."""
 
     code = "decode_failed"
+
+
+class CacheFull(ComputeError):
+    """The KV cache has no room for a batch; the engine makes some and tries again."""
+
+    code = "cache_full"
 
 
 class EmbedFailed(ComputeError):

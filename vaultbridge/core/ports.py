@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
-from vaultbridge.core.dialogue import Event, GeneratorInfo, GroundedPrompt, Prompt, Sampling
+from vaultbridge.core.dialogue import Event, GeneratorInfo, GroundedPrompt, Prompt, Sampling, TokenLogprob, Usage
 from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Scope, Scored, StoreCounts, Vector
 
@@ -35,17 +36,51 @@ class Reranker(Protocol):
 
 
 class TokenSampler(Protocol):
-    """A sampler chain with the state of one sequence (penalties, random numbers)."""
+    """A sampler chain with the state of one sequence (penalties, grammar, random numbers)."""
 
-    def sample(self) -> int:
-        """Choose and accept the next token from the logits of the last decoded one."""
+    def sample(self, row: int) -> int:
+        """Choose and accept the next token from the logits of the last decoded batch's ``row``-th token."""
+
+    def logprob(self, row: int, token: int) -> TokenLogprob:
+        """``token``'s log probability in that row, with as many alternatives as the sampling asks for."""
 
     def close(self) -> None:
         """Free the chain."""
 
 
-class Decoder(Protocol):
-    """A language model and its KV cache of one sequence, blocking; positions count from 0."""
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive tokens of one sequence in a batch. The logits of the last ``outputs`` of them are kept."""
+
+    slot: int
+    position: int
+    tokens: Sequence[int]
+    outputs: int = 0
+
+
+class KVCache(Protocol):
+    """The keys and values of several sequences, one in each slot; ``capacity`` cells, a token each, serve them all.
+
+    Slots may share cells: a copied prefix takes no new ones.
+    """
+
+    @property
+    def slots(self) -> int:
+        """How many sequences there is room for; they count from 0."""
+
+    @property
+    def capacity(self) -> int:
+        """Cells of all slots together."""
+
+    def truncate(self, slot: int, position: int) -> bool:
+        """Forget a slot's cache from ``position`` on; False if the model refuses and the slot is now empty."""
+
+    def copy(self, source: int, target: int, length: int) -> bool:
+        """Let an empty slot share the first ``length`` tokens of another; False if the model refuses."""
+
+
+class Decoder(KVCache, Protocol):
+    """A language model and its KV cache, blocking; positions count from 0."""
 
     @property
     def info(self) -> GeneratorInfo:
@@ -54,6 +89,10 @@ class Decoder(Protocol):
     @property
     def batch_size(self) -> int:
         """The most tokens that one ``decode`` takes."""
+
+    @property
+    def rewinds(self) -> bool:
+        """Whether the tail of a sequence can be taken back exactly, which drafts rest on."""
 
     def render(self, prompt: Prompt) -> tuple[list[int], tuple[str, ...]]:
         """A prompt's tokens, and the texts that end its answer beside the end-of-turn tokens."""
@@ -67,17 +106,14 @@ class Decoder(Protocol):
     def is_end(self, token: int) -> bool:
         """Whether a token ends generation."""
 
-    def decode(self, tokens: Sequence[int], position: int) -> None:
-        """Append at most ``batch_size`` tokens to the cache at ``position``; the last one's logits are kept.
+    def decode(self, segments: Sequence[Segment]) -> None:
+        """Append each segment to its slot, at most ``batch_size`` tokens together; rows count in their order.
 
-        Raises DecodeFailed.
+        Raises CacheFull if the cells do not suffice (nothing is changed then), DecodeFailed for anything else.
         """
 
-    def truncate(self, position: int) -> bool:
-        """Forget the cache from ``position`` on; False if the model refuses and the cache is now empty."""
-
     def sampler(self, sampling: Sampling) -> TokenSampler:
-        """A fresh sampler chain."""
+        """A fresh sampler chain. Raises InvalidRequest for a grammar that cannot be read."""
 
     def close(self) -> None:
         """Free the model."""
@@ -107,7 +143,19 @@ class Generator(Protocol):
         """A place in the queue, held until the context ends. Raises Overloaded."""
 
     def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
-        """Started, Pieces, Finished; or Failed as the last event. Closing the iterator cancels within a step."""
+        """Started, Pieces, a Finished for each choice; or Failed as the last event.
+
+        Closing the iterator cancels within a step.
+        """
+
+    async def warm(self, prompt: GroundedPrompt) -> Usage | None:
+        """Prefill a prompt that may soon be asked, behind every real request; None if one took its place.
+
+        A newer call takes the place of an older one. Raises what ``stream`` gives as Failed.
+        """
+
+    def forget(self, sources: Collection[str]) -> None:
+        """Let go, as soon as nobody uses it, of everything cached that holds a PromptNote of these ``source``s."""
 
 
 # --- the index ----------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from vaultbridge.core.errors import NotReady, VaultbridgeError
 from vaultbridge.core.search import EmbedderInfo, Embedding, Lane
 from vaultbridge.engine.activity import Activity
+from vaultbridge.engine.calls import Embed
 from vaultbridge.engine.host import Host
-from vaultbridge.engine.worker import Embed
 
 BATCH_SECONDS = 0.25
 """How long an indexing batch should take, which is how long a question may have to wait for it."""

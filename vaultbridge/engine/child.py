@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -95,29 +95,56 @@ class Inbox:
 
     def __iter__(self) -> Iterator[Call]:
         """Calls as they come, without those that were cancelled while they waited; ends when the parent is gone."""
-        while (call := self._calls.get()) is not None:
+        while not self.closed:
+            yield from self.arrived(wait=True)
+
+    def arrived(self, *, wait: bool) -> list[Call]:
+        """The calls that came since the last time, without those that were cancelled meanwhile.
+
+        ``wait``: until there is one, or the parent is gone.
+        """
+        calls: list[Call] = []
+        while wait or not self._calls.empty():
+            call = self._calls.get()
+            if call is None:
+                break
             if not self.is_cancelled(call):
-                yield call
+                calls.append(call)
+                wait = False
+        return calls
+
+    def cancelled(self) -> list[int]:
+        """The calls that nobody waits for any more; they are over now."""
+        ids = [id_ for id_ in list(self._cancelled) if id_ in self._live]
+        for id_ in ids:
+            self._end(id_)
+        return ids
 
     def is_cancelled(self, call: Call) -> bool:
         """Whether to stop working on ``call``; forgets the mark, since the caller then ends the call."""
         if call.id in self._cancelled:
-            self._end(call)
+            self._end(call.id)
             return True
         return self.closed
 
     def reply(self, call: Call, body: Any, *, last: bool = False) -> None:
-        """Send one answer; a parent that is gone is not an error here."""
-        if last:
-            self._end(call)
-        try:
-            self._pipe.send(Reply(call.id, body, last))
-        except (BrokenPipeError, OSError):
-            self.closed = True
+        """Send one answer."""
+        self.post([Reply(call.id, body, last)])
 
-    def _end(self, call: Call) -> None:
-        self._live.discard(call.id)
-        self._cancelled.discard(call.id)
+    def post(self, replies: Sequence[Reply]) -> None:
+        """Send several at once, which costs as much as one; a parent that is gone is not an error here."""
+        for reply in replies:
+            if reply.last:
+                self._end(reply.id)
+        if replies:
+            try:
+                self._pipe.send(tuple(replies))
+            except (BrokenPipeError, OSError):
+                self.closed = True
+
+    def _end(self, id_: int) -> None:
+        self._live.discard(id_)
+        self._cancelled.discard(id_)
 
 
 Build = Callable[[], Worker]

@@ -10,50 +10,72 @@ from vaultbridge.core.ports import Decoder
 
 ANSWER_RESERVE = 512
 """Tokens kept free for the answer, if the context is large enough, before notes are put in."""
+AFTER_DROPPING = 75
+"""Percent of the context that a prompt may take once notes of former turns had to go."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedPrompt:
-    """A prompt as tokens. ``kept`` and ``omitted`` are note numbers; ``max_tokens`` is what the answer may take."""
+    """A prompt as tokens. ``kept`` and ``omitted`` are note numbers, earlier ones too; ``sources`` those of the kept.
+
+    ``max_tokens`` is what the answer may take.
+    """
 
     tokens: list[int]
     stop: tuple[str, ...]
     kept: tuple[int, ...]
     omitted: tuple[int, ...]
+    sources: frozenset[str]
     max_tokens: int
 
 
 def fit(prompt: GroundedPrompt, sampling: Sampling, decoder: Decoder) -> FittedPrompt:
-    """Render ``prompt`` with as many of its notes as its budget and the context allow, best first.
+    """Render ``prompt`` with as many of its notes as its budget and the context allow.
 
-    Raises ContextTooLong if the conversation without notes leaves no room for an answer.
+    What former turns were given goes first, the oldest first, and a good deal of it at once: every time that something
+    goes, the prompt begins differently and its cache is lost. Then the new notes go, the worst first. Raises
+    ContextTooLong if the conversation without notes leaves no room for an answer.
     """
     context = decoder.info.context
     reserve = min(sampling.max_tokens or ANSWER_RESERVE, ANSWER_RESERVE, context // 4)
-    kept: list[PromptNote] = []
-    left = prompt.budget
-    for note in prompt.notes:
-        # A note that is too long does not keep a shorter one, further down, out.
-        if (cost := len(decoder.tokenize(note.text))) <= left:
-            kept.append(note)
-            left -= cost
+    room = most = context - reserve
+    kept = _within_budget(prompt, decoder)
+    earlier = dict(sorted(prompt.earlier.items()))
     while True:
-        tokens, stop = decoder.render(prompt.with_notes(kept))
-        if len(tokens) + reserve <= context or not kept:
+        tokens, stop = decoder.render(prompt.assembled(kept, earlier))
+        if len(tokens) <= room or not (kept or earlier):
             break
-        kept.pop()
+        if earlier:
+            del earlier[next(iter(earlier))]
+            room = min(most, context * AFTER_DROPPING // 100) if earlier else most
+        else:
+            kept.pop()
     if len(tokens) >= context:
         raise ContextTooLong(
             f"The conversation has {len(tokens)} tokens; the context of {decoder.info.name} holds {context}.",
             "Shorten it, or serve a model with a larger --context.",
             param="messages",
         )
-    numbers = tuple(note.number for note in kept)
-    room = context - len(tokens)
+    standing = [*(note for block in earlier.values() for note in block.notes), *kept]
+    offered = [*(note for block in prompt.earlier.values() for note in block.notes), *prompt.block.notes]
+    numbers = {note.number for note in standing}
+    left = context - len(tokens)
     return FittedPrompt(
         tokens=tokens,
         stop=stop + sampling.stop,
-        kept=numbers,
-        omitted=tuple(note.number for note in prompt.notes if note.number not in numbers),
-        max_tokens=min(sampling.max_tokens or room, room),
+        kept=tuple(note.number for note in standing),
+        omitted=tuple(note.number for note in offered if note.number not in numbers),
+        sources=frozenset(note.source for note in standing if note.source),
+        max_tokens=min(sampling.max_tokens or left, left),
     )
+
+
+def _within_budget(prompt: GroundedPrompt, decoder: Decoder) -> list[PromptNote]:
+    kept: list[PromptNote] = []
+    left = prompt.budget
+    for note in prompt.block.notes:
+        # A note that is too long does not keep a shorter one, further down, out.
+        if (cost := len(decoder.tokenize(note.text))) <= left:
+            kept.append(note)
+            left -= cost
+    return kept

@@ -86,9 +86,10 @@ class Host:
             tell(self._lost, pipe, started)
 
     def _receive(self, message: Any) -> None:
-        if isinstance(message, Reply):
-            if message.id in self._waiting:
-                self._waiting[message.id].put_nowait(message)
+        if isinstance(message, tuple):
+            for reply in message:
+                if reply.id in self._waiting:
+                    self._waiting[reply.id].put_nowait(reply)
         elif isinstance(message, Ready):
             self._info = message.info
             self._set("ready")
@@ -168,6 +169,11 @@ class Host:
             del self._waiting[id_]
             if not done:
                 self._send(Cancel(id_))
+
+    def tell(self, body: Any) -> None:
+        """Send something whose answer nobody waits for. A child that is not ready does not hear of it."""
+        if self.state == "ready":
+            self._send(Call(next(self._ids), body))
 
     def _send(self, message: Call | Cancel | Stop) -> None:
         # The child's reader thread drains the pipe at once, so this does not block on a busy model.

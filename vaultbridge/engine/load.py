@@ -8,6 +8,7 @@ from typing import Any
 
 from vaultbridge.core.errors import BackendUnknown
 from vaultbridge.core.ports import Decoder, Embedder
+from vaultbridge.engine.engine import Engine
 from vaultbridge.engine.worker import EmbedderWorker, GeneratorWorker
 
 
@@ -20,10 +21,14 @@ def load_class(target: str) -> Any:
         raise BackendUnknown(f"There is no backend {target!r} ({error}).", "Name it package.module:Class.") from error
 
 
-def load_generator(target: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> GeneratorWorker:
-    """A generator's worker around a Decoder."""
+def load_generator(
+    target: str, args: tuple[Any, ...], options: Mapping[str, Any], *, drafts: bool = True
+) -> GeneratorWorker:
+    """A generator's worker around a Decoder, its batches timed once."""
     decoder: Decoder = load_class(target)(*args, **options)
-    return GeneratorWorker(decoder)
+    engine = Engine(decoder, drafts=drafts)
+    engine.calibrate()
+    return GeneratorWorker(engine)
 
 
 def load_embedder(target: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> EmbedderWorker:

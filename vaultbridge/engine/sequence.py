@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
+from typing import Any
 
-from vaultbridge.core.dialogue import Sampling, Timings, Usage
+import numpy as np
+from numpy.typing import NDArray
+
+from vaultbridge.core.dialogue import Sampling, Timings, TokenLogprob, Usage
+from vaultbridge.core.ports import TokenSampler
+from vaultbridge.engine.drafts import Drafter
+from vaultbridge.engine.text import TextStream
+
+Tokens = NDArray[np.int32]
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Sequence:
-    """``tokens`` are the prompt's and then the answer's; the first ``cached_len`` were found in the KV cache."""
+    """``tokens`` are the prompt's and then the answer's; those that are not in its slot's cache are yet to be decoded.
 
-    id: int
+    ``call`` and ``choice`` say whose it is, ``rank`` is its place in the order of arrival. Times are seconds.
+    """
+
+    call: int
     tokens: list[int]
-    prompt_len: int
     max_tokens: int
-    sampling: Sampling
-    cached_len: int = 0
-    arrived: float = field(default_factory=time.monotonic)
-    prefilled: float = 0.0
-    decoding: float = 0.0
+    sampling: Sampling = field(default_factory=Sampling)
+    choice: int = 0
+    rank: int = 0
+    warm: bool = False
+    deadline: float | None = None
+    sources: frozenset[str] = frozenset()
+    stop: tuple[str, ...] = ()
+    # set by the constructor
+    prompt_len: int = field(init=False)
+    prompt: Tokens = field(init=False)
+    text: TextStream = field(init=False)
+    # set on the way
+    slot: int | None = None
+    cached_len: int | None = None
+    passed: int = 0
+    sampler: TokenSampler | None = None
+    drafter: Drafter | None = None
+    shown: int = 0
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    drafted: int = 0
+    accepted: int = 0
+    arrived: float = 0.0
+    admitted: float = 0.0
+    first: float = 0.0
+    last: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.prompt_len = len(self.tokens)
+        self.prompt = np.asarray(self.tokens, np.int32)
+        self.text = TextStream(self.stop)
 
     @property
     def generated(self) -> int:
@@ -30,20 +65,33 @@ class Sequence:
     @property
     def usage(self) -> Usage:
         """The answer's token counts so far."""
-        return Usage(self.prompt_len, self.generated, self.cached_len)
+        return Usage(self.prompt_len, self.generated, self.cached_len or 0)
 
     @property
     def timings(self) -> Timings:
         """The answer's times so far."""
+
+        def span(start: float, end: float) -> float:
+            return round(max(0.0, end - start) * 1000, 1)
+
         return Timings(
-            prefill_ms=round((self.prefilled - self.arrived) * 1000, 1),
-            decode_ms=round((self.decoding - self.prefilled) * 1000, 1),
+            queue_ms=span(self.arrived, self.admitted or self.arrived),
+            prefill_ms=span(self.admitted, self.first),
+            decode_ms=span(self.first, self.last),
+            drafted=self.drafted,
+            accepted=self.accepted,
         )
 
+    def close(self) -> None:
+        """Free what the model's library holds for it."""
+        if self.sampler is not None:
+            self.sampler.close()
+            self.sampler = None
 
-def common_prefix(one: list[int], other: list[int]) -> int:
+
+def common_prefix(one: NDArray[Any], other: NDArray[Any]) -> int:
     """How many tokens two sequences share from their start."""
-    for i, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return i
-    return min(len(one), len(other))
+    length = min(len(one), len(other))
+    differ = one[:length] != other[:length]
+    at = int(differ.argmax()) if length else 0
+    return at if length and differ[at] else length

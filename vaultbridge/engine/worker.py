@@ -2,109 +2,54 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from vaultbridge.core.dialogue import Event, Finished, GeneratorInfo, GroundedPrompt, Piece, Sampling, Started
-from vaultbridge.core.errors import ComputeError, DecodeFailed, EmbedFailed, VaultbridgeError
-from vaultbridge.core.ports import Decoder, Embedder
-from vaultbridge.core.search import EmbedderInfo, Lane
-from vaultbridge.engine.child import Call, Inbox
-from vaultbridge.engine.fitting import fit
-from vaultbridge.engine.sequence import Sequence, common_prefix
-from vaultbridge.engine.text import TextStream
-
-
-@dataclass(frozen=True, slots=True)
-class Generate:
-    """Answer a prompt; the replies are events."""
-
-    prompt: GroundedPrompt
-    sampling: Sampling
-
-
-@dataclass(frozen=True, slots=True)
-class Embed:
-    """Embed texts; the reply is a list of Embedding."""
-
-    texts: tuple[str, ...]
-    lane: Lane
+from vaultbridge.core.dialogue import Failed, GeneratorInfo
+from vaultbridge.core.errors import DecodeFailed, EmbedFailed, VaultbridgeError
+from vaultbridge.core.ports import Embedder
+from vaultbridge.core.search import EmbedderInfo
+from vaultbridge.engine.calls import Embed, Forget, Generate
+from vaultbridge.engine.child import Call, Inbox, Reply
+from vaultbridge.engine.engine import Engine
 
 
 class GeneratorWorker:
-    """One answer at a time; what the cache shares with the last one is not computed again."""
+    """Many answers at a time: drain the inbox, compute a step, post what came of it."""
 
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
-        self._cached: list[int] = []
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     @property
     def info(self) -> GeneratorInfo:
         """The model's."""
-        return self._decoder.info
+        return self._engine.info
 
     def run(self, inbox: Inbox) -> None:
-        """Serve calls in the order of their arrival."""
-        for call in inbox:
-            try:
-                for event in self._generate(call, inbox):
-                    inbox.reply(call, event, last=isinstance(event, Finished))
-            except VaultbridgeError as error:
-                self._cached = self._cached if not isinstance(error, ComputeError) else self._emptied()
-                inbox.reply(call, error, last=True)
-            except Exception as error:  # noqa: BLE001  one request's failure is not the next one's
-                self._cached = self._emptied()
-                inbox.reply(call, DecodeFailed(f"The model failed: {type(error).__name__}: {error}."), last=True)
+        """Serve calls until the parent is gone."""
+        while not inbox.closed:
+            replies: list[Reply] = []
+            for call in inbox.arrived(wait=not self._engine.busy):
+                replies += self._let_in(call)
+            for id_ in inbox.cancelled():
+                self._engine.cancel(id_)
+            if self._engine.busy:
+                replies += [
+                    Reply(id_, event, last=isinstance(event, Failed) or self._engine.over(id_))
+                    for id_, event in self._engine.step()
+                ]
+            inbox.post(replies)
 
-    def _emptied(self) -> list[int]:
-        self._decoder.truncate(0)
-        return []
-
-    def _generate(self, call: Call, inbox: Inbox) -> Iterator[Event]:
-        request: Generate = call.body
-        arrived = time.monotonic()
-        fitted = fit(request.prompt, request.sampling, self._decoder)
-        sequence = Sequence(
-            call.id, fitted.tokens, len(fitted.tokens), fitted.max_tokens, request.sampling, arrived=arrived
-        )
-        yield Started(fitted.kept, fitted.omitted)
-        yield from self._decode(sequence, TextStream(fitted.stop), call, inbox)
-
-    def _decode(self, sequence: Sequence, text: TextStream, call: Call, inbox: Inbox) -> Iterator[Event]:
-        decoder = self._decoder
-        # The last prompt token is always decoded again: its logits choose the first token of the answer.
-        reused = min(common_prefix(self._cached, sequence.tokens), sequence.prompt_len - 1)
-        sequence.cached_len = reused if decoder.truncate(reused) else 0
-        self._cached = sequence.tokens[: sequence.cached_len]
-        while len(self._cached) < sequence.prompt_len:
-            if inbox.is_cancelled(call):
-                return
-            self._extend(sequence.tokens[len(self._cached) : sequence.prompt_len][: decoder.batch_size])
-        sequence.prefilled = time.monotonic()
-        sampler = decoder.sampler(sequence.sampling)
+    def _let_in(self, call: Call) -> list[Reply]:
+        body: Generate | Forget = call.body
+        if isinstance(body, Forget):
+            self._engine.forget(body.sources)
+            return [Reply(call.id, None, last=True)]
         try:
-            while not inbox.is_cancelled(call):
-                token = sampler.sample()
-                sequence.decoding = time.monotonic()
-                ended = decoder.is_end(token)
-                if not ended:
-                    sequence.tokens.append(token)
-                    if piece := text.push(decoder.token_bytes(token)):
-                        yield Piece(piece)
-                if ended or text.stopped or sequence.generated >= sequence.max_tokens:
-                    if rest := text.finish():
-                        yield Piece(rest, tokens=0)
-                    reason = "stop" if ended or text.stopped else "length"
-                    yield Finished(reason, sequence.usage, sequence.timings)  # type: ignore[arg-type]
-                    return
-                self._extend([token])
-        finally:
-            sampler.close()
-
-    def _extend(self, tokens: list[int]) -> None:
-        self._decoder.decode(tokens, len(self._cached))
-        self._cached += tokens
+            events = self._engine.submit(call.id, body)
+        except VaultbridgeError as error:
+            return [Reply(call.id, error, last=True)]
+        except Exception as error:  # noqa: BLE001  one request's failure is not the next one's
+            failed = DecodeFailed(f"The prompt could not be prepared: {type(error).__name__}: {error}.")
+            return [Reply(call.id, failed, last=True)]
+        return [Reply(id_, event, last=isinstance(event, Failed)) for id_, event in events]
 
 
 class EmbedderWorker:

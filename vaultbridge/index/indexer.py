@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vaultbridge.core.errors import VaultbridgeError
@@ -43,14 +43,26 @@ class Progress:
 
 
 class Indexer:
-    """The only writer of the store's notes. ``run`` keeps it equal to the vault until it is cancelled."""
+    """The only writer of the store's notes. ``run`` keeps it equal to the vault until it is cancelled.
 
-    def __init__(self, vault: Vault, store: ChunkStore, source: ChangeSource, clock: Clock, backfill: Backfill) -> None:
+    ``on_change`` hears of every path whose text left the store: edited, moved away, excluded or deleted.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        store: ChunkStore,
+        source: ChangeSource,
+        clock: Clock,
+        backfill: Backfill,
+        on_change: Callable[[Collection[NotePath]], None] = lambda paths: None,
+    ) -> None:
         self._vault = vault
         self._store = store
         self._source = source
         self._clock = clock
         self._backfill = backfill
+        self._on_change = on_change
         self._reader = NoteReader(vault, clock)
         self._rules = StandingRules(vault.root)
         self._receipts: dict[NotePath, IndexedNote] = {}
@@ -229,13 +241,21 @@ class Indexer:
         await self._store.maintain()
 
     async def _commit(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath]) -> None:
-        await self._store.replace(updates, removed)
-        self._commits += 1
-        for path in removed:
-            self._receipts.pop(path, None)
+        left = set(removed)
         for update in updates:
             if update.origin is not None:
-                self._receipts.pop(update.origin, None)
+                left.add(update.origin)
+            if update.chunks is not None and update.note.state.path in self._receipts:
+                left.add(update.note.state.path)
+        try:
+            await self._store.replace(updates, removed)
+        finally:  # a write that fails half-way may have taken them already
+            if left:
+                self._on_change(left)
+        self._commits += 1
+        for path in left:
+            self._receipts.pop(path, None)
+        for update in updates:
             self._receipts[update.note.state.path] = update.note
         self._backfill.wake()
 

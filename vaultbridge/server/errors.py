@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from vaultbridge.core.errors import (
     ConfigError,
+    DeadlineExceeded,
     Forbidden,
     IndexingError,
     ModelMissing,
@@ -36,6 +37,7 @@ _STATUS: tuple[tuple[type[VaultbridgeError], int], ...] = (
     (RequestError, 400),
     (Overloaded, 429),
     (NotReady, 503),
+    (DeadlineExceeded, 503),
     (WorkerLost, 503),
     (ModelMissing, 503),
     (ConfigError, 503),

@@ -14,6 +14,7 @@ from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import Freshness
 from vaultbridge.retrieve.retriever import Retriever
+from vaultbridge.server.metrics import Metrics
 from vaultbridge.server.openai.options import Defaults
 
 
@@ -72,7 +73,10 @@ class ModelNames:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that a route may use. ``vault_id`` names the vault to clients."""
+    """Everything that a route may use. ``vault_id`` names the vault to clients.
+
+    ``metrics`` is what the chat service and the generator report to.
+    """
 
     chat: ChatService
     retriever: Retriever
@@ -84,6 +88,7 @@ class Services:
     vault_id: str
     vault_name: str
     defaults: Defaults = field(default_factory=Defaults)
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 def services_of(request: HttpRequest) -> Services:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
-from vaultbridge.core.dialogue import Conversation, GeneratorInfo, Prompt, Sampling
-from vaultbridge.core.errors import DecodeFailed
+from vaultbridge.core.dialogue import Conversation, GeneratorInfo, Prompt, Sampling, TokenLogprob
+from vaultbridge.core.errors import CacheFull, DecodeFailed
+from vaultbridge.core.ports import Segment
 
 END = 256
 _NOTE = re.compile(r"^\[1\] [^\n]*\n+(?P<text>[^\n]+)", re.MULTILINE)
@@ -14,16 +16,22 @@ _USER = "<user>\n"
 
 
 class FakeDecoder:
-    """Implements ``core.ports.Decoder`` deterministically.
+    """Implements ``core.ports.Decoder`` deterministically, and refuses whatever the real cache would not survive.
 
     With notes in the prompt the answer is the first line of note 1 and its mark; without, it is ``You said: `` and
     the last line of the prompt.
     """
 
-    def __init__(self, name: str = "fake", context: int = 8192, batch: int = 512) -> None:
+    def __init__(
+        self, name: str = "fake", context: int = 8192, *, slots: int = 8, cache: int = 0, batch: int = 512
+    ) -> None:
         self._info = GeneratorInfo(name, context, chat=True)
         self._batch = batch
-        self.cache: list[int] = []
+        self._capacity = max(context, cache or 2 * context)
+        self._numbers = itertools.count()
+        # A cell is a token and a number of its own; slots that share a prefix share its cells.
+        self._cells: list[list[tuple[int, int]]] = [[] for _ in range(slots)]
+        self._rows: list[tuple[int, int]] = []
 
     @property
     def info(self) -> GeneratorInfo:
@@ -31,16 +39,34 @@ class FakeDecoder:
         return self._info
 
     @property
+    def slots(self) -> int:
+        """How many sequences there is room for."""
+        return len(self._cells)
+
+    @property
+    def capacity(self) -> int:
+        """Cells of all slots together."""
+        return self._capacity
+
+    @property
     def batch_size(self) -> int:
         """The most tokens that one ``decode`` takes."""
         return self._batch
+
+    @property
+    def rewinds(self) -> bool:
+        """Drafts are fine."""
+        return True
 
     def render(self, prompt: Prompt) -> tuple[list[int], tuple[str, ...]]:
         """A prompt's tokens: each turn under its role in angle brackets."""
         if not isinstance(prompt, Conversation):
             return self.tokenize(prompt.text), ()
-        turns = [f"<{message.role}>\n{message.text}\n" for message in prompt.messages]
-        return self.tokenize("".join([*turns, "<assistant>\n"])), ()
+        tokens: list[int] = []
+        for message in prompt.messages:
+            said = message.tokens or self.tokenize(message.text)
+            tokens += [*self.tokenize(f"<{message.role}>\n"), *said, *self.tokenize("\n")]
+        return [*tokens, *self.tokenize("<assistant>\n")], ()
 
     def tokenize(self, text: str) -> list[int]:
         """One token a byte."""
@@ -54,41 +80,86 @@ class FakeDecoder:
         """Whether it is the one token that is no byte."""
         return token == END
 
-    def decode(self, tokens: Sequence[int], position: int) -> None:
-        """Append to the cache, which must end at ``position``."""
-        if position != len(self.cache) or not 0 < len(tokens) <= self._batch:
-            raise DecodeFailed(f"{len(tokens)} tokens at {position}, the cache ends at {len(self.cache)}.")
-        if position + len(tokens) > self._info.context:
-            raise DecodeFailed("The context is full.")
-        self.cache += tokens
+    def cached(self, slot: int) -> list[int]:
+        """The tokens that a slot holds."""
+        return [token for token, _ in self._cells[slot]]
 
-    def truncate(self, position: int) -> bool:
-        """Forget the cache from ``position`` on."""
-        del self.cache[position:]
+    def decode(self, segments: Sequence[Segment]) -> None:
+        """Append each segment to its slot, which must end at its position."""
+        count = sum(len(segment.tokens) for segment in segments)
+        if not 0 < count <= self._batch:
+            raise DecodeFailed(f"A batch of {count} tokens.")
+        for segment in segments:
+            if segment.position != len(self._cells[segment.slot]) or not segment.tokens:
+                raise DecodeFailed(f"{segment} is not what follows {len(self._cells[segment.slot])} cached tokens.")
+            if segment.position + len(segment.tokens) > self._info.context:
+                raise DecodeFailed("The context is full.")
+        used = len({number for cells in self._cells for _, number in cells})
+        if used + count > self._capacity:
+            raise CacheFull(f"{used} of {self._capacity} cells are used, {count} more are wanted.")
+        self._rows = []
+        for segment in segments:
+            cells = self._cells[segment.slot]
+            for token in segment.tokens:
+                cells.append((token, next(self._numbers)))
+                self._rows.append((segment.slot, len(cells)))
+
+    def truncate(self, slot: int, position: int) -> bool:
+        """Forget a slot's cache from ``position`` on."""
+        del self._cells[slot][position:]
+        return True
+
+    def copy(self, source: int, target: int, length: int) -> bool:
+        """Share a prefix."""
+        if self._cells[target] or length > len(self._cells[source]):
+            raise DecodeFailed(f"Cannot copy {length} tokens of slot {source} to slot {target}.")
+        self._cells[target] = self._cells[source][:length]
         return True
 
     def sampler(self, sampling: Sampling) -> FakeSampler:
-        """The answer to what is in the cache now."""
-        return FakeSampler(bytes(self.cache).decode(errors="replace"))
+        """A voice for one sequence."""
+        return FakeSampler(self, sampling)
+
+    def context_of(self, row: int) -> list[int]:
+        """What the model saw when it computed a row of the last batch."""
+        slot, length = self._rows[row]
+        return self.cached(slot)[:length]
 
     def close(self) -> None:
         """Nothing to free."""
 
 
 class FakeSampler:
-    """Speaks a fixed answer."""
+    """Speaks a fixed answer, and checks that the cache holds the prompt and what was said so far."""
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, decoder: FakeDecoder, sampling: Sampling) -> None:
+        self._decoder = decoder
+        self._prompt: list[int] = []
+        self._answer: list[int] = []
+        self._said = 0
+
+    def sample(self, row: int) -> int:
+        """The next byte of the answer, then the end."""
+        seen = self._decoder.context_of(row)
+        if not self._answer:
+            self._prompt, self._answer = seen, self._plan(bytes(seen).decode(errors="replace"))
+        if seen != self._prompt + self._answer[: self._said]:
+            raise DecodeFailed("The cache does not hold what was said.")
+        token = self._answer[self._said]
+        self._said += 1
+        return token
+
+    def logprob(self, row: int, token: int) -> TokenLogprob:
+        """Certainty."""
+        data = self._decoder.token_bytes(token)
+        return TokenLogprob(data.decode(errors="replace"), data, 0.0)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _plan(self, prompt: str) -> list[int]:
         asked = prompt.rsplit(_USER, 1)[-1].removesuffix("<assistant>\n")
         note = _NOTE.search(asked)
         lines = asked.strip().splitlines() or [""]
         answer = f"{note['text']} [1]" if note else f"You said: {lines[-1]}"
-        self._left = iter([*answer.encode(), END])
-
-    def sample(self) -> int:
-        """The next byte of the answer, then the end."""
-        token: int = next(self._left)
-        return token
-
-    def close(self) -> None:
-        """Nothing to free."""
+        return [*answer.encode(), END]

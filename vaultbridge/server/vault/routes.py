@@ -1,18 +1,23 @@
-"""``/vault``: search and status; ``/health``."""
+"""``/vault``: search, status, warming up; ``/health`` and ``/metrics``."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
 from vaultbridge import __version__
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Mode, Scope
 from vaultbridge.core.search import Query as SearchQuery
+from vaultbridge.server.connection import while_connected
+from vaultbridge.server.metrics import CONTENT_TYPE
+from vaultbridge.server.openai.routes import CLIENT_LEFT
 from vaultbridge.server.services import Services, services_of
 from vaultbridge.server.vault.identity import right_vault
 from vaultbridge.server.vault.views import note_view, search_view, status_view
+from vaultbridge.server.vault.warm import WarmBody, warm_view
 
 router = APIRouter(prefix="/vault", dependencies=[Depends(right_vault)])
 health_router = APIRouter()
@@ -31,6 +36,15 @@ async def health(request: Request) -> dict[str, Any]:
         "version": __version__,
         "models": {model.name: {"state": model.state, "reason": model.reason} for model in models},
     }
+
+
+@health_router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """What was counted since the start, for Prometheus."""
+    services = services_of(request)
+    models = ((model.name, model.state) for model in services.models)
+    pending = services.index.freshness.pending
+    return Response(services.metrics.text(services.chat.admitted, pending, models), media_type=CONTENT_TYPE)
 
 
 @router.get("/search")
@@ -62,3 +76,10 @@ async def status(request: Request) -> dict[str, Any]:
 async def note(request: Request, path: str) -> dict[str, Any]:
     """One note: indexed or not, when, how many chunks, and if not, why."""
     return await note_view(services_of(request), NotePath(path))
+
+
+@router.post("/warm", response_model=None)
+async def warm(request: Request, body: WarmBody) -> Response | dict[str, Any]:
+    """Prefill the prompt of a question that is still being typed, so that its answer begins sooner."""
+    view = await while_connected(request, warm_view(services_of(request), body, request.headers))
+    return view if view is not None else Response(status_code=CLIENT_LEFT)

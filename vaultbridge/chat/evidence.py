@@ -1,0 +1,73 @@
+"""What the index has for a question: hits, and what may be cited."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from vaultbridge.chat.citations import LinkWriter, is_real, note_name
+from vaultbridge.chat.language import Phrases, phrases
+from vaultbridge.core.dialogue import Prompt
+from vaultbridge.core.notes import IndexedNote, NotePath
+from vaultbridge.core.ports import ChunkStore
+from vaultbridge.core.search import Citation, Hit, Query, Scope
+from vaultbridge.retrieve.query import read_question
+from vaultbridge.retrieve.retriever import Retriever
+
+GroundingMode = Literal["auto", "always", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the index has at one moment: hits, best first, and the receipts of what may be cited.
+
+    ``unseen`` notes may not, whatever was cited before. ``words`` are in the language of the question.
+    """
+
+    words: Phrases
+    hits: Sequence[Hit] = ()
+    notes: Mapping[NotePath, IndexedNote] = field(default_factory=dict)
+    writer: LinkWriter = field(default_factory=lambda: LinkWriter(()))
+    unseen: Collection[NotePath] = ()
+
+    def stands(self, citation: Citation) -> bool:
+        """Whether a citation of a former turn may be cited again."""
+        return citation.path not in self.unseen and is_real(citation.path, citation.heading, self.notes)
+
+
+class Finder:
+    """Finds evidence."""
+
+    def __init__(self, retriever: Retriever, store: ChunkStore) -> None:
+        self._retriever = retriever
+        self._store = store
+
+    async def find(
+        self,
+        prompt: Prompt,
+        grounding: GroundingMode,
+        scope: Scope,
+        k: int,
+        editing: NotePath | None,
+        before: Iterable[NotePath] = (),
+    ) -> Evidence:
+        """At most ``k`` hits, and the receipts of their notes and of those that were cited ``before``.
+
+        The note that is being edited must not answer itself. ``off`` never looks into the vault.
+        """
+        question = read_question(prompt, scope)
+        words = phrases(question.text)
+        if grounding == "off":
+            return Evidence(words)
+        scope = question.scope
+        if editing is not None:
+            scope = replace(scope, exclude=(*scope.exclude, editing))
+        query = Query(question.text, scope, limit=k)
+        hits = await self._retriever.relevant(query, question.editing, any_hit=grounding == "always")
+        # Asked after the search: what is gone or renamed by now is not cited.
+        paths = dict.fromkeys([*(hit.chunk.note for hit in hits), *before])
+        known = [await self._store.note(path) for path in paths]
+        notes = {note.state.path: note for note in known if note is not None}
+        unseen = {path for path in paths if path == editing or note_name(path) == question.editing}
+        return Evidence(words, hits, notes, LinkWriter(await self._store.paths()), unseen)

@@ -1,0 +1,238 @@
+"""The engine: requests in, events out, a step at a time; whoever calls it owns the model and the thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from vaultbridge.core.dialogue import Event, Failed, Finished, FinishReason, GeneratorInfo, Piece, Started
+from vaultbridge.core.errors import CacheFull, DeadlineExceeded, DecodeFailed, Overloaded, VaultbridgeError
+from vaultbridge.core.ports import Decoder, Segment, TokenSampler
+from vaultbridge.engine.calls import Generate
+from vaultbridge.engine.costs import BatchCosts
+from vaultbridge.engine.drafts import Drafter
+from vaultbridge.engine.fitting import fit
+from vaultbridge.engine.scheduler import Scheduler, Work
+from vaultbridge.engine.sequence import Sequence
+from vaultbridge.engine.slots import Slots
+
+Events = list[tuple[int, Event]]
+"""What happened, and to which call."""
+CALIBRATION = (1, 2, 4, 8, 16)
+CALIBRATION_SECONDS = 0.4
+"""Learning what batches cost may delay the first answer by about so much."""
+
+
+class Engine:
+    """Continuous batching over one Decoder."""
+
+    def __init__(self, decoder: Decoder, clock: Callable[[], float] = time.monotonic, *, drafts: bool = True) -> None:
+        self._decoder = decoder
+        self._clock = clock
+        self._costs = BatchCosts()
+        self._slots = Slots(decoder, decoder.info.context)
+        self._scheduler = Scheduler(self._slots, self._costs, decoder.batch_size, drafts=drafts and decoder.rewinds)
+
+    @property
+    def info(self) -> GeneratorInfo:
+        """The model's."""
+        return self._decoder.info
+
+    @property
+    def busy(self) -> bool:
+        """Whether ``step`` has anything to do."""
+        return self._scheduler.busy
+
+    def calibrate(self) -> None:
+        """Learn what small batches cost on this machine, before anybody waits."""
+        text = self._decoder.tokenize("What a batch costs, nobody knows before it was computed. ") * 8
+        began = self._clock()
+        for size in (CALIBRATION[0], *CALIBRATION):  # the first call warms up what the library makes on first use
+            if self._clock() - began > CALIBRATION_SECONDS:
+                break
+            start = self._clock()
+            self._decoder.decode([Segment(0, 0, text[:size], outputs=size)])
+            if size != CALIBRATION[0] or start > began:
+                self._costs.observe(size, 0, self._clock() - start)
+            self._decoder.truncate(0, 0)
+
+    def submit(self, call: int, request: Generate) -> Events:
+        """Let a request in: its Started, or why it fails."""
+        if request.warm and any(not sequence.warm for sequence in self._scheduler.everyone()):
+            return [(call, Failed(Overloaded("Somebody waits for an answer; nothing is prefilled now.")))]
+        fitted = fit(request.prompt, request.sampling, self._decoder)
+        now = self._clock()
+        events: Events = []
+        for choice in range(1 if request.warm else request.sampling.n):
+            seed = request.sampling.seed
+            sampling = replace(request.sampling, seed=seed + choice) if seed is not None else request.sampling
+            sequence = Sequence(
+                call,
+                fitted.tokens,
+                0 if request.warm else fitted.max_tokens,
+                sampling,
+                choice=choice,
+                warm=request.warm,
+                deadline=now + request.deadline if request.deadline is not None else None,
+                sources=fitted.sources,
+                stop=fitted.stop,
+                arrived=now,
+            )
+            if not request.warm:
+                # Made here, so that a grammar that cannot be read fails before anything is computed.
+                sequence.sampler = self._decoder.sampler(sampling)
+            for warmed in self._scheduler.add(sequence):
+                events.append((warmed.call, Failed(Overloaded("Another request took its place."))))
+        return [*events, (call, Started(fitted.kept, fitted.omitted))]
+
+    def cancel(self, call: int) -> None:
+        """Nobody waits for a call any more."""
+        for sequence in self._scheduler.of(call):
+            self._scheduler.remove(sequence)
+
+    def forget(self, sources: Collection[str]) -> None:
+        """Let go of what is cached of these sources' notes; slots in use follow when they are free."""
+        self._scheduler.forget(sources)
+
+    def step(self) -> Events:
+        """Compute one batch: what came of it."""
+        events = self._expire()
+        work = self._scheduler.plan()
+        if not work:
+            return events
+        now = self._clock()
+        for part in work:
+            part.sequence.admitted = part.sequence.admitted or now
+        try:
+            self._decoder.decode([part.segment for part in work])
+        except Exception as error:  # noqa: BLE001  whose fault it is shows when each is decoded alone
+            return events + self._recover(work, error)
+        rows = sum(part.segment.outputs for part in work)
+        events += self._commit(work)
+        # After the outputs were read: a library may compute behind the caller's back until then.
+        tokens = sum(len(part.segment.tokens) for part in work)
+        self._costs.observe(rows, tokens - rows, self._clock() - now)
+        return events
+
+    def over(self, call: int) -> bool:
+        """Whether nothing more will be heard of a call."""
+        return not self._scheduler.of(call)
+
+    # --- what a step does -----------------------------------------------------------------------------------------
+
+    def _commit(self, work: list[Work]) -> Events:
+        events: Events = []
+        row = 0
+        for part in work:
+            self._slots.extend(self._slots[part.segment.slot], part.segment.tokens)
+            row += len(part.segment.tokens)
+            if part.segment.outputs:
+                try:
+                    events += self._advance(part, row - part.segment.outputs)
+                except Exception as error:  # noqa: BLE001  one sequence's sampler is not the others' fault
+                    events += self._fail(part.sequence, error)
+        return events
+
+    def _advance(self, part: Work, row: int) -> Events:
+        """Sample from a sequence's rows: one token, and further ones as long as the draft guessed right."""
+        sequence, slot = part.sequence, self._slots[part.segment.slot]
+        if sequence.warm:
+            return self._finish(sequence, "length")
+        guess = part.segment.tokens[len(part.segment.tokens) - part.drafted :]
+        said, accepted = "", 0
+        while True:
+            token = _sampler(sequence).sample(row + accepted)
+            reason, text = self._take(sequence, token, row + accepted)
+            said += text
+            if reason or accepted == part.drafted or token != guess[accepted]:
+                break
+            accepted += 1
+        sequence.drafted += part.drafted
+        sequence.accepted += accepted
+        self._slots.truncate(slot, slot.length - (part.drafted - accepted))
+        sequence.last = self._clock()
+        sequence.first = sequence.first or sequence.last
+        events: Events = []
+        if said:
+            events.append((sequence.call, self._piece(sequence, said)))
+        return events + self._finish(sequence, reason) if reason else events
+
+    def _take(self, sequence: Sequence, token: int, row: int) -> tuple[FinishReason | None, str]:
+        """One more token: why the answer ends with it, if it does, and the text that is now certain."""
+        if self._decoder.is_end(token):
+            return "stop", ""
+        sequence.tokens.append(token)
+        if sequence.sampling.logprobs is not None:
+            sequence.logprobs.append(_sampler(sequence).logprob(row, token))
+        if sequence.drafter is None:
+            sequence.drafter = Drafter(sequence.tokens)
+        else:
+            sequence.drafter.push(token)
+        text = sequence.text.push(self._decoder.token_bytes(token))
+        if sequence.text.stopped:
+            return "stop", text
+        return ("length" if sequence.generated >= sequence.max_tokens else None), text
+
+    def _piece(self, sequence: Sequence, text: str) -> Piece:
+        tokens, sequence.shown = sequence.generated - sequence.shown, sequence.generated
+        logprobs, sequence.logprobs = tuple(sequence.logprobs), []
+        return Piece(text, sequence.choice, tokens, logprobs=logprobs)
+
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> Events:
+        events: Events = []
+        if rest := sequence.text.finish():
+            events.append((sequence.call, self._piece(sequence, rest)))
+        said = tuple(sequence.tokens[sequence.prompt_len :])
+        finished = Finished(reason, sequence.usage, sequence.timings, sequence.choice, said)
+        self._scheduler.remove(sequence)
+        return [*events, (sequence.call, finished)]
+
+    def _fail(self, sequence: Sequence, error: Exception) -> Events:
+        """A call ends here, with all its choices; what its slot holds is not to be trusted."""
+        if not isinstance(error, VaultbridgeError):
+            error = DecodeFailed(f"The model failed: {type(error).__name__}: {error}.")
+        slot = sequence.slot
+        self.cancel(sequence.call)
+        if slot is not None:
+            self._slots.truncate(self._slots[slot], 0)
+        return [(sequence.call, Failed(error))]
+
+    def _recover(self, work: list[Work], error: Exception) -> Events:
+        """A decode call failed: its cache is cut back to what is known, and each sequence tries alone."""
+        for part in work:
+            self._slots.restore(self._slots[part.segment.slot])
+        if isinstance(error, CacheFull) and self._scheduler.preempt():
+            return []
+        if len(work) == 1:
+            return self._fail(work[0].sequence, error)
+        events: Events = []
+        for part in work:
+            if part.sequence.slot is None or self._slots[part.segment.slot].length != part.segment.position:
+                continue  # it went with its call, or begins anew
+            try:
+                self._decoder.decode([part.segment])
+            except Exception as own:  # noqa: BLE001  this one is to blame
+                self._slots.restore(self._slots[part.segment.slot])
+                events += self._fail(part.sequence, own)
+            else:
+                events += self._commit([part])
+        return events
+
+    def _expire(self) -> Events:
+        events: Events = []
+        for sequence in self._scheduler.expired(self._clock()):
+            if sequence.generated:
+                events += self._finish(sequence, "length")
+            elif self._scheduler.of(sequence.call):
+                waited = self._clock() - sequence.arrived
+                error = DeadlineExceeded(
+                    f"The answer had not begun after {waited:.0f} s.", "Try again later, or raise engine.deadline."
+                )
+                events += self._fail(sequence, error)
+        return events
+
+
+def _sampler(sequence: Sequence) -> TokenSampler:
+    assert sequence.sampler is not None, "the sequence is closed"
+    return sequence.sampler

@@ -1,0 +1,378 @@
+"""What the engine itself makes of a model, without HTTP: each figure as a ratio within one run.
+
+``python -m vaultbridge.lab.engine_figures MODEL.gguf --notes FOLDER``. FOLDER holds Markdown notes, some thousands of
+words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from vaultbridge.core.dialogue import (
+    Continuation,
+    Conversation,
+    Failed,
+    Finished,
+    GroundedPrompt,
+    Message,
+    NoteBlock,
+    Piece,
+    PromptNote,
+    Sampling,
+)
+from vaultbridge.core.ports import Decoder, Segment, TokenSampler
+from vaultbridge.engine.calls import Generate
+from vaultbridge.engine.engine import Engine
+from vaultbridge.engine.launch import share_cores
+from vaultbridge.engine.load import load_class
+
+LLAMA = "vaultbridge.backends.llama:LlamaDecoder"
+CONTEXT = 8192
+GREEDY = Sampling(temperature=0, repeat_penalty=1.0, max_tokens=96)
+QUOTES = 0.7
+"""An answer of which so much stands in its notes, in stretches of eight tokens and more, is one that quotes."""
+
+
+class Stopwatch:
+    """A Decoder that knows how long the model and its samplers took; the rest of a step is the engine's own."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self.decoding = self.sampling = 0.0
+        self.steps = self.samples = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+    def decode(self, segments: Sequence[Segment]) -> None:
+        """Timed."""
+        start = time.perf_counter()
+        self._decoder.decode(segments)
+        self.decoding += time.perf_counter() - start
+        self.steps += 1
+
+    def sampler(self, sampling: Sampling) -> TokenSampler:
+        """One whose ``sample`` is timed."""
+        return _TimedSampler(self._decoder.sampler(sampling), self)
+
+
+class _TimedSampler:
+    def __init__(self, sampler: TokenSampler, watch: Stopwatch) -> None:
+        self._sampler, self._watch = sampler, watch
+        self.logprob, self.close = sampler.logprob, sampler.close
+
+    def sample(self, row: int) -> int:
+        start = time.perf_counter()
+        token = self._sampler.sample(row)
+        self._watch.sampling += time.perf_counter() - start
+        self._watch.samples += 1
+        return token
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer as its client sees it; times are seconds since it was asked."""
+
+    stamps: list[float] = field(default_factory=list)
+    text: str = ""
+    finished: Finished | None = None
+
+    @property
+    def end(self) -> Finished:
+        """Its Finished."""
+        assert self.finished is not None
+        return self.finished
+
+    @property
+    def speed(self) -> float:
+        """Tokens a second after the first."""
+        return (self.end.usage.completion_tokens - 1) / max(1e-9, self.stamps[-1] - self.stamps[0])
+
+
+def answers(
+    engine: Engine, prompts: Sequence[GroundedPrompt], sampling: Sampling, *, warm: bool = False
+) -> list[Answer]:
+    """Ask all at once and wait for every answer."""
+    start = time.perf_counter()
+    result = [Answer() for _ in prompts]
+    for call, prompt in enumerate(prompts):
+        engine.submit(call, Generate(prompt, sampling, warm=warm))
+    while engine.busy:
+        for call, event in engine.step():
+            if isinstance(event, Failed):
+                raise event.error
+            if isinstance(event, Piece):
+                result[call].stamps.append(time.perf_counter() - start)
+                result[call].text += event.text
+            elif isinstance(event, Finished):
+                result[call].finished = event
+    return result
+
+
+class Figures:
+    """The figures of one model over one folder of notes."""
+
+    def __init__(self, decoder: Decoder, notes: str, rounds: int) -> None:
+        self._decoder = decoder
+        self._tokens = decoder.tokenize(notes)
+        self._rounds = rounds
+
+    def text(self, tokens: int, start: int = 0) -> str:
+        """So many tokens of the notes."""
+        data = b"".join(map(self._decoder.token_bytes, self._tokens[start : start + tokens]))
+        return data.decode(errors="ignore")
+
+    def clear(self) -> None:
+        """Empty the cache."""
+        for slot in range(self._decoder.slots):
+            self._decoder.truncate(slot, 0)
+
+    def engine(self, *, drafts: bool = False, decoder: Decoder | None = None) -> Engine:
+        """One whose cache is empty."""
+        self.clear()
+        engine = Engine(decoder or self._decoder, drafts=drafts)
+        engine.calibrate()
+        return engine
+
+    def ask(self, text: str) -> GroundedPrompt:
+        """A prompt for a chat model; for a base model, a text to go on with."""
+        prompt = Conversation((Message("user", (text,)),)) if self._decoder.info.chat else Continuation(text)
+        return GroundedPrompt(prompt)
+
+    def decode(self) -> str:
+        """One client against a bare loop over the same decoder."""
+        prompt = self.ask(self.text(500) + "\n\nTell a story.")
+        sampling = replace(GREEDY, ignore_eos=True)
+        ratios, speeds = [], []
+        for _ in range(self._rounds):
+            bare = self._bare(prompt, sampling)
+            speeds.append(answers(self.engine(), [prompt], sampling)[0].speed)
+            ratios.append(speeds[-1] / bare)
+        return f"{statistics.median(speeds):.1f} tokens/s, {statistics.median(ratios):.3f} of a bare loop"
+
+    def _bare(self, prompt: GroundedPrompt, sampling: Sampling) -> float:
+        self.clear()
+        decoder = self._decoder
+        tokens, _ = decoder.render(prompt.prompt)
+        for at in range(0, len(tokens), decoder.batch_size):
+            chunk = tokens[at : at + decoder.batch_size]
+            decoder.decode([Segment(0, at, chunk, outputs=int(at + len(chunk) == len(tokens)))])
+        sampler = decoder.sampler(sampling)
+        token = sampler.sample(len(chunk) - 1)
+        start = time.perf_counter()
+        count = (sampling.max_tokens or 1) - 1
+        for position in range(len(tokens), len(tokens) + count):
+            decoder.decode([Segment(0, position, [token], outputs=1)])
+            token = sampler.sample(0)
+        sampler.close()
+        return count / (time.perf_counter() - start)
+
+    def overhead(self) -> str:
+        """Milliseconds of a step that are neither the model's nor the sampler's, and of a sampled token."""
+        lines = []
+        for clients, sampling in ((1, GREEDY), (4, GREEDY), (1, Sampling(max_tokens=96))):
+            watch = Stopwatch(self._decoder)
+            engine = self.engine(drafts=True, decoder=watch)
+            prompts = [self.ask(self.text(100, 100 * i) + "\n\nTell a story.") for i in range(clients)]
+            for call, prompt in enumerate(prompts):
+                engine.submit(call, Generate(prompt, replace(sampling, ignore_eos=True)))
+            watch.decoding = watch.sampling = watch.steps = watch.samples = 0
+            start = time.perf_counter()
+            while engine.busy:
+                engine.step()
+            own = time.perf_counter() - start - watch.decoding - watch.sampling
+            kind = "greedy" if sampling is GREEDY else "default settings"
+            lines.append(
+                f"{clients} sequences, {kind}: {own / watch.steps * 1000:.3f} ms a step, "
+                f"sampling {watch.sampling / watch.samples * 1000:.3f} ms a token"
+            )
+        return "\n    ".join(lines)
+
+    def turns(self) -> str:
+        """Time to the first token: cold, the next turn with one new note, and after warming."""
+        seconds, thirds = [], []
+        sampling = replace(GREEDY, max_tokens=48)
+        notes = [PromptNote(i + 1, f"[{i + 1}] Note {i + 1}\n{self.text(300, 300 * i)}") for i in range(5)]
+        opening, rules = "Notes from the vault:", "Answer from the notes and cite them."
+        old, new = NoteBlock(tuple(notes[:4]), opening), NoteBlock(tuple(notes[4:]), opening)
+        for _ in range(self._rounds):
+            first = Message("user", ("What do the notes say about templates?",))
+            prompt = GroundedPrompt(Conversation((first,)), old, instructions=rules, budget=4000)
+            engine = self.engine(drafts=True)
+            cold = answers(engine, [prompt], sampling)[0]
+            said = Message("assistant", (cold.text,), tokens=cold.end.tokens)
+            talk = Conversation((first, said, Message("user", ("And about folders?",))))
+            follow = GroundedPrompt(talk, new, {0: old}, rules, budget=4000)
+            second = answers(engine, [follow], sampling)[0]
+            seconds.append(second.stamps[0] / cold.stamps[0])
+            engine = self.engine(drafts=True)
+            draft = Message("user", ("What do the notes say",))
+            answers(engine, [replace(prompt, prompt=Conversation((draft,)))], sampling, warm=True)
+            warm = answers(engine, [prompt], sampling)[0]
+            thirds.append(warm.stamps[0] / cold.stamps[0])
+        return (
+            f"cold {cold.stamps[0] * 1000:,.0f} ms for {cold.end.usage.prompt_tokens} tokens; second turn "
+            f"{statistics.median(seconds):.3f} of it ({second.end.usage.cached_tokens} of "
+            f"{second.end.usage.prompt_tokens} tokens cached); after warm {statistics.median(thirds):.3f} of it"
+        )
+
+    def drafts(self) -> str:
+        """Drafted against undrafted speed: answers that quote, that do not, and pure copying."""
+        text = self.text(1150)
+        paragraphs = [part for part in text.split("\n\n") if len(part) > 200 and not part.startswith("#")]
+        quoting = [
+            GroundedPrompt(Continuation(f"{text}\n\nThe note says:\n\n> {' '.join(part.split()[:8])}"))
+            for part in paragraphs[:8]
+        ]
+        told = [self.ask(f"{text}\n\n{line}") for line in _STORIES]
+        copied = self.text(400)
+        copying = [GroundedPrompt(Continuation(f"{copied}\n\n{copied}\n\n{copied}\n\n{self.text(20)}"))]
+        lines = []
+        for name, prompts in (("quoting", quoting), ("not quoting", told), ("copying", copying)):
+            pairs = [pair for prompt in prompts for pair in self._pairs(prompt)]
+            shares = [self._quoted(prompt, pairs[i * self._rounds][0]) for i, prompt in enumerate(prompts)]
+            for label, wanted in (("", lambda share: True), (f", {QUOTES:.0%} quoted", lambda share: share >= QUOTES)):
+                chosen = [pair for i, pair in enumerate(pairs) if wanted(shares[i // self._rounds])]
+                if chosen and (not label or name == "quoting"):
+                    lines.append(f"{name}{label}: " + _drafted(chosen))
+        return "\n    ".join(lines)
+
+    def _pairs(self, prompt: GroundedPrompt) -> list[tuple[Answer, Answer]]:
+        return [
+            (answers(self.engine(), [prompt], GREEDY)[0], answers(self.engine(drafts=True), [prompt], GREEDY)[0])
+            for _ in range(self._rounds)
+        ]
+
+    def _quoted(self, prompt: GroundedPrompt, answer: Answer, length: int = 8) -> float:
+        tokens, _ = self._decoder.render(prompt.prompt)
+        known = {tuple(tokens[i : i + length]) for i in range(len(tokens) - length + 1)}
+        said = answer.end.tokens
+        covered = set[int]()
+        for i in range(len(said) - length + 1):
+            if said[i : i + length] in known:
+                covered.update(range(i, i + length))
+        return len(covered) / max(1, len(said))
+
+    def gap(self) -> str:
+        """The longest gap of a stream while another client's prompt of 4,000 tokens is prefilled."""
+        engine = self.engine(drafts=True)
+        stream, sampling = (
+            self.ask("Tell a long story of a lighthouse."),
+            replace(GREEDY, ignore_eos=True, max_tokens=400),
+        )
+        engine.submit(0, Generate(stream, sampling))
+        stamps: list[float] = []
+        first = 0.0
+        start = time.perf_counter()
+        while engine.busy:
+            for call, event in engine.step():
+                now = time.perf_counter()
+                if isinstance(event, Piece) and call == 0:
+                    stamps.append(now)
+                    if len(stamps) == 10:
+                        start = now
+                        engine.submit(1, Generate(self.ask(self.text(4000)), replace(GREEDY, max_tokens=4)))
+                elif isinstance(event, Piece):
+                    first = first or now - start
+            if first:
+                break
+        gaps = [later - earlier for earlier, later in pairwise(stamps)]
+        return (
+            f"longest {max(gaps) * 1000:.0f} ms, median {statistics.median(gaps) * 1000:.0f} ms; "
+            f"the other's first token after {first:.1f} s"
+        )
+
+    def identity(self) -> str:
+        """Whether greedy answers are the same alone and in company, drafted and not, and where they part."""
+        prompts = [self.ask(f"{self.text(200, 200 * i)}\n\nTell a story.") for i in range(4)]
+        alone = [answers(self.engine(), [prompt], GREEDY)[0] for prompt in prompts]
+        again = [answers(self.engine(), [prompt], GREEDY)[0] for prompt in prompts]
+        four = answers(self.engine(), prompts, GREEDY)
+        drafted = [answers(self.engine(drafts=True), [prompt], GREEDY)[0] for prompt in prompts]
+        lines = []
+        for name, others in (("alone again", again), ("in a batch of four", four), ("drafted", drafted)):
+            same = [one.end.tokens == other.end.tokens for one, other in zip(alone, others, strict=True)]
+            lines.append(f"{name}: {sum(same)} of {len(same)} answers identical")
+        for i, (one, other) in enumerate(zip(alone, four, strict=True)):
+            if one.end.tokens != other.end.tokens:
+                lines.append(self._parting(prompts[i], one.end.tokens, other.end.tokens))
+        return "\n    ".join(lines)
+
+    def _parting(self, prompt: GroundedPrompt, one: tuple[int, ...], other: tuple[int, ...]) -> str:
+        """How near the two tokens were at which two answers part, and how a batch's size moves their logits."""
+        at = next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+        tokens, _ = self._decoder.render(prompt.prompt)
+        tokens = [*tokens, *one[:at]]
+        margins = []
+        for last in (1, 4):
+            self.clear()
+            for start in range(0, len(tokens) - last, self._decoder.batch_size):
+                chunk = tokens[start : min(start + self._decoder.batch_size, len(tokens) - last)]
+                self._decoder.decode([Segment(0, start, chunk)])
+            self._decoder.decode([Segment(0, len(tokens) - last, tokens[-last:], outputs=last)])
+            sampler = self._decoder.sampler(GREEDY)
+            values = [sampler.logprob(last - 1, token).logprob for token in (one[at], other[at])]
+            sampler.close()
+            margins.append(values[0] - values[1])
+        return (
+            f"parted at token {at}: the two were {margins[0]:+.4f} apart computed alone, {margins[1]:+.4f} as the last "
+            "of four rows"
+        )
+
+
+_STORIES = (
+    "Forget all this. Write a poem about the sea and a lighthouse keeper's daughter.",
+    "Now something else: once upon a time, far from here, there lived a king who",
+    "Explain to a child why the sky is blue.",
+)
+
+
+def _drafted(pairs: Sequence[tuple[Answer, Answer]]) -> str:
+    def speed(chosen: Sequence[Answer]) -> float:
+        return sum(len(answer.end.tokens) - 1 for answer in chosen) / sum(
+            answer.stamps[-1] - answer.stamps[0] for answer in chosen
+        )
+
+    plain, drafted = speed([pair[0] for pair in pairs]), speed([pair[1] for pair in pairs])
+    offered = sum(pair[1].end.timings.drafted for pair in pairs)
+    taken = sum(pair[1].end.timings.accepted for pair in pairs)
+    same = sum(pair[0].end.tokens == pair[1].end.tokens for pair in pairs)
+    return (
+        f"{drafted / plain:.2f} times as fast ({plain:.1f} → {drafted:.1f} tokens/s; {taken} of {offered} drafted "
+        f"tokens accepted; {same} of {len(pairs)} answers identical)"
+    )
+
+
+def notes_of(folder: Path) -> str:
+    """The notes of a folder without their front matter, one after the other."""
+    texts = [file.read_text(errors="replace") for file in sorted(folder.rglob("*.md"))]
+    return "\n\n".join(re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip() for text in texts)
+
+
+def main() -> None:
+    """Print the figures that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--notes", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    names = ("decode", "overhead", "turns", "drafts", "gap", "identity")
+    parser.add_argument("--only", action="append", choices=names)
+    options = parser.parse_args()
+    share_cores()
+    decoder = load_class(LLAMA)(options.model, options.model.stem, CONTEXT)
+    figures = Figures(decoder, notes_of(options.notes), options.rounds)
+    for name in options.only or names:
+        figure: Callable[[], str] = getattr(figures, name)
+        print(f"{name}: {figure()}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
