@@ -152,6 +152,20 @@ async def test_the_same_question_asked_again_has_the_same_prompt(house: House, g
     assert again.block.notes[len(first.block.notes) :][0].source == "More.md"
 
 
+async def test_a_number_means_one_note_whichever_answer_the_conversation_goes_on_from(
+    house: House, generator: FakeGenerator
+) -> None:
+    generator.room = 1
+    await house.answer(Request(talk(BEES)))
+    await house.answer(Request(talk(BEES, SAID, ANTS)))
+    generator.room, generator.pieces = 100, ("In hives.",)
+    await house.answer(Request(talk(BEES)))  # once more, with more notes, but the client goes on from the first answer
+    events = await house.answer(Request(talk(BEES, SAID, ANTS, SAID, WASPS)))
+    numbers = [citation.number for citation in grounding_of(events).citations]
+    assert len(numbers) == len(set(numbers)) > 3
+    assert numbers == [number for notes in standing(generator.prompts[-1]).values() for number, _ in notes]
+
+
 async def test_a_text_to_continue_has_no_past(house: House, generator: FakeGenerator) -> None:
     for _ in range(2):
         await house.answer(Request(Continuation("At night bees sleep in the hive")))

@@ -47,7 +47,7 @@ class LlamaContext:
         )
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = CONTEXT
-        params.n_threads = params.n_threads_batch = 2
+        params.n_threads = params.n_threads_batch = 1
         params.swa_full = True
         self.context: Any = llama_cpp.llama_init_from_model(self.model, params)
         self.vocabulary: Any = llama_cpp.llama_model_get_vocab(self.model)
@@ -62,7 +62,8 @@ class LlamaContext:
 
     def piece(self, token: int) -> bytes:
         buffer = ctypes.create_string_buffer(256)
-        return buffer.raw[: llama_cpp.llama_token_to_piece(self.vocabulary, token, buffer, 256, 0, True)]
+        length = llama_cpp.llama_token_to_piece(self.vocabulary, token, buffer, len(buffer), 0, True)
+        return buffer.raw[:length]
 
     def is_end(self, token: int) -> bool:
         return bool(llama_cpp.llama_vocab_is_eog(self.vocabulary, token))
@@ -70,19 +71,20 @@ class LlamaContext:
     def ends(self) -> list[int]:
         return [token for token in range(self.size) if self.is_end(token)]
 
-    def start(self, text: str) -> int:
-        """Begin anew with a text; the row of its last token."""
+    def start(self, text: str, *, every: bool = False) -> int:
+        """Begin anew with a text; the row of its last token, and of ``every`` one before it, can be sampled from."""
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
         self.position = 0
         bos = llama_cpp.llama_vocab_bos(self.vocabulary)
-        return self.decode([bos, *self.tokenize(text)])
+        return self.decode([bos, *self.tokenize(text)], every=every)
 
-    def decode(self, tokens: Sequence[int]) -> int:
-        """Append tokens, with logits for each; the row of the last one."""
+    def decode(self, tokens: Sequence[int], *, every: bool = False) -> int:
+        """Append tokens; the row of the last one."""
         batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
         batch.n_tokens = len(tokens)
         for i, token in enumerate(tokens):
-            batch.token[i], batch.pos[i], batch.logits[i] = token, self.position + i, 1
+            batch.token[i], batch.pos[i] = token, self.position + i
+            batch.logits[i] = every or i == len(tokens) - 1
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
         assert llama_cpp.llama_decode(self.context, batch) == 0
         llama_cpp.llama_batch_free(batch)
@@ -96,7 +98,7 @@ class LlamaContext:
     def sampler(self, sampling: Sampling) -> LlamaSampler:
         return LlamaSampler(self.model, self.context, sampling)
 
-    def answer(self, prompt: str, sampling: Sampling, most: int = 24) -> Answer:
+    def answer(self, prompt: str, sampling: Sampling, most: int = 12) -> Answer:
         row = self.start(prompt)
         sampler = self.sampler(sampling)
         said: list[int] = []

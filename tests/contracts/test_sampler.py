@@ -16,7 +16,7 @@ from vaultbridge.core.dialogue import Sampling
 from vaultbridge.core.errors import InvalidRequest
 
 STORY = "Once upon a time there was a small village by the sea. Every morning"
-RHYME = "Row, row, row your boat. Row, row, row your boat. Row, row, row your boat. Row,"
+RHYME = "The cat sat on the mat. The dog sat on the mat. " * 3 + "The cat"
 PLAIN = Sampling(temperature=0, repeat_penalty=1.0)
 
 
@@ -57,7 +57,7 @@ WAYS = {
 def test_the_choice_is_the_one_among_the_whole_vocabulary(context: LlamaContext, way: str) -> None:
     """The sampler looks at a small part of the vocabulary; llama.cpp's own chain, at all of it, says the same."""
     sampling = replace(WAYS[way], seed=11)
-    said = context.answer(RHYME, sampling, most=16).tokens
+    said = context.answer(RHYME, sampling, most=10).tokens
     breakers = (llama_cpp.ctypes.c_char_p * 1)(b"\n")
     parts = [
         llama_cpp.llama_sampler_init_penalties(
@@ -121,11 +121,11 @@ def test_penalties_leave_the_prompt_alone(context: LlamaContext) -> None:
 
 def test_penalties_punish_what_the_answer_repeats(context: LlamaContext) -> None:
     def most_often(sampling: Sampling) -> int:
-        said = context.answer(RHYME, sampling, most=30).tokens
+        said = context.answer(RHYME, sampling, most=20).tokens
         return max(said.count(token) for token in said)
 
     free = most_often(PLAIN)
-    assert free > 5, "the rhyme goes on and on"
+    assert free > 2, "the rhyme goes on and on"
     for punished in (
         replace(PLAIN, frequency_penalty=2.0),
         replace(PLAIN, repeat_penalty=2.0),
@@ -136,7 +136,7 @@ def test_penalties_punish_what_the_answer_repeats(context: LlamaContext) -> None
 
 def test_dry_breaks_a_loop(context: LlamaContext) -> None:
     def loops(sampling: Sampling) -> bool:
-        said = context.answer(RHYME, sampling, most=60).tokens
+        said = context.answer(RHYME, sampling, most=40).tokens
         return any(said[i : i + 8] in (said[j : j + 8] for j in range(i)) for i in range(8, len(said) - 8))
 
     assert loops(PLAIN)
@@ -178,7 +178,7 @@ def test_no_end_comes_before_its_time(context: LlamaContext) -> None:
         late = context.answer(STORY, replace(sampling, min_tokens=5))
         assert (len(late.tokens), late.ended) == (5, True)
         never = context.answer(STORY, replace(sampling, ignore_eos=True))
-        assert (len(never.tokens), never.ended) == (24, False)
+        assert (len(never.tokens), never.ended) == (12, False)
 
 
 # --- log probabilities --------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_alternatives_only_where_they_are_asked_for(context: LlamaContext) -> No
 
 def test_each_row_of_a_batch_has_its_own_token(context: LlamaContext) -> None:
     """As a draft is verified: one sampler over consecutive rows."""
-    last = context.start(STORY)
+    last = context.start(STORY, every=True)
     sampler = context.sampler(PLAIN)
     assert [sampler.sample(row) for row in range(last + 1)] == [
         int(context.logits(row).argmax()) for row in range(last + 1)

@@ -3,14 +3,27 @@ from __future__ import annotations
 import pytest
 
 from vaultbridge.backends.fakes.decoder import FakeDecoder
-from vaultbridge.core.dialogue import Conversation, GroundedPrompt, Message, PromptNote, Sampling
+from vaultbridge.core.dialogue import Conversation, GroundedPrompt, Message, NoteBlock, PromptNote, Sampling
 from vaultbridge.core.errors import ContextTooLong
-from vaultbridge.engine.fitting import fit
+from vaultbridge.engine.fitting import AFTER_DROPPING, fit
 
 
 def prompt(notes: list[str], question: str = "What?", budget: int = 10_000) -> GroundedPrompt:
-    numbered = tuple(PromptNote(i, f"[{i}] {text}") for i, text in enumerate(notes, start=1))
-    return GroundedPrompt(Conversation((Message("user", (question,)),)), numbered, "Rules.", "Notes:", "Now:", budget)
+    block = NoteBlock(numbered(notes), "Notes:", "Now:")
+    talk = Conversation((Message("user", (question,)),))
+    return GroundedPrompt(talk, block, instructions="Rules.", budget=budget)
+
+
+def numbered(texts: list[str], first: int = 1) -> tuple[PromptNote, ...]:
+    return tuple(PromptNote(i, f"[{i}] {text}", f"{i}.md") for i, text in enumerate(texts, start=first))
+
+
+def third_turn(size: int = 100) -> GroundedPrompt:
+    """Two former turns with a note each, and a new note."""
+    said = ("Why?", "Because.", "How?", "So.", "When?")
+    talk = Conversation(tuple(Message("assistant" if i % 2 else "user", (text,)) for i, text in enumerate(said)))
+    earlier = {0: NoteBlock(numbered(["a" * size]), "Notes:"), 2: NoteBlock(numbered(["b" * size], 2), "Notes:")}
+    return GroundedPrompt(talk, NoteBlock(numbered(["c" * size], 3), "Notes:"), earlier, "Rules.", 10_000)
 
 
 def rendered(tokens: list[int]) -> str:
@@ -52,3 +65,37 @@ def test_a_conversation_longer_than_the_context_is_refused() -> None:
 def test_max_tokens_is_clamped_to_what_the_context_leaves() -> None:
     fitted = fit(prompt([]), Sampling(max_tokens=5000), FakeDecoder(context=512))
     assert fitted.max_tokens == 512 - len(fitted.tokens)
+
+
+def test_former_turns_keep_their_notes_where_they_stood() -> None:
+    fitted = fit(third_turn(), Sampling(), FakeDecoder())
+    text = rendered(fitted.tokens)
+    places = [text.index(part) for part in ("Rules.", "[1]", "Why?", "Because.", "[2]", "How?", "So.", "[3]", "When?")]
+    assert places == sorted(places)
+    assert fitted.kept == (1, 2, 3)
+    assert fitted.sources == {"1.md", "2.md", "3.md"}
+
+
+def test_the_oldest_notes_fall_out_first() -> None:
+    whole = len(fit(third_turn(), Sampling(max_tokens=8), FakeDecoder()).tokens)
+    fitted = fit(third_turn(), Sampling(max_tokens=8), FakeDecoder(context=whole - 1))
+    assert fitted.kept == (2, 3)
+    assert fitted.omitted == (1,)
+    assert fitted.sources == {"2.md", "3.md"}
+
+
+def test_once_notes_fall_out_there_is_room_for_turns_to_come() -> None:
+    """Whenever one falls out the cached beginning is lost, so that it must not happen at every turn."""
+    whole = len(fit(third_turn(300), Sampling(max_tokens=8), FakeDecoder()).tokens)
+    context = whole + 4
+    fitted = fit(third_turn(300), Sampling(max_tokens=8), FakeDecoder(context=context))
+    assert fitted.kept == (2, 3)
+    assert len(fitted.tokens) <= context * AFTER_DROPPING // 100
+
+
+def test_new_notes_outlive_those_of_former_turns() -> None:
+    alone = third_turn(200)
+    bare = len(fit(GroundedPrompt(alone.prompt), Sampling(max_tokens=8), FakeDecoder()).tokens)
+    fitted = fit(alone, Sampling(max_tokens=8), FakeDecoder(context=bare + 260))
+    assert fitted.kept == (3,)
+    assert fitted.omitted == (1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
@@ -17,13 +18,16 @@ from vaultbridge.core.dialogue import (
     Finished,
     GroundedPrompt,
     Message,
+    NoteBlock,
     Piece,
     PromptNote,
     Sampling,
     Started,
 )
 from vaultbridge.core.errors import ContextTooLong, DecodeFailed, Overloaded
+from vaultbridge.core.ports import Segment
 from vaultbridge.engine.activity import Activity
+from vaultbridge.engine.engine import Engine
 from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.host import Host
 from vaultbridge.engine.worker import GeneratorWorker
@@ -39,11 +43,11 @@ class CountingDecoder(FakeDecoder):
         self.decoded = 0
         self.fail = False
 
-    def decode(self, tokens: Sequence[int], position: int) -> None:
+    def decode(self, segments: Sequence[Segment]) -> None:
         if self.fail:
             raise RuntimeError("native trouble")
-        self.decoded += len(tokens)
-        super().decode(tokens, position)
+        self.decoded += sum(len(segment.tokens) for segment in segments)
+        super().decode(segments)
 
 
 @pytest.fixture
@@ -53,8 +57,8 @@ def decoder() -> CountingDecoder:
 
 @pytest.fixture
 async def generator(decoder: CountingDecoder) -> AsyncIterator[HostedGenerator]:
-    host = Host("generator", lambda: GeneratorWorker(decoder), launch_inline)
-    yield HostedGenerator("fake", host, Activity(), queue_limit=2)
+    host = Host("generator", lambda: GeneratorWorker(Engine(decoder)), launch_inline)
+    yield HostedGenerator("fake", host, Activity(), queue_limit=2, deadline=60)
     await host.close()
 
 
@@ -81,7 +85,9 @@ async def test_an_answer_starts_speaks_and_ends_with_its_reason(generator: Hoste
 
 async def test_notes_reach_the_model_and_are_reported(generator: HostedGenerator) -> None:
     prompt = GroundedPrompt(
-        Conversation((Message("user", ("When?",)),)), (PromptNote(1, "[1] Garden\nEvery two days."),), "Rules", "Notes:"
+        Conversation((Message("user", ("When?",)),)),
+        NoteBlock((PromptNote(1, "[1] Garden\nEvery two days."),), "Notes:"),
+        instructions="Rules",
     )
     answer = await events(generator, prompt)
     assert answer[0] == Started(kept=(1,), omitted=())
@@ -147,3 +153,31 @@ async def test_a_full_queue_refuses_before_any_work(generator: HostedGenerator) 
         pass
     with generator.admit():
         pass
+
+
+async def test_several_answers_at_once_do_not_mix(generator: HostedGenerator) -> None:
+    questions = [f"question {i} " * (i + 1) for i in range(12)]
+    answers = await asyncio.gather(*(events(generator, ask(question)) for question in questions))
+    assert [said(answer) for answer in answers] == [f"You said: {question.strip()}" for question in questions]
+
+
+async def test_every_choice_is_said_and_ends(generator: HostedGenerator, decoder: CountingDecoder) -> None:
+    answer = await events(generator, ask("z" * 500), Sampling(n=3))
+    for choice in range(3):
+        text = "".join(event.text for event in answer if isinstance(event, Piece) and event.choice == choice)
+        assert text == "You said: " + "z" * 500
+    assert sorted(event.choice for event in answer if isinstance(event, Finished)) == [0, 1, 2]
+
+
+async def test_choices_share_one_prefill(generator: HostedGenerator, decoder: CountingDecoder) -> None:
+    await events(generator, ask("z" * 500), Sampling(n=3, max_tokens=1))
+    assert decoder.decoded < 2 * 500
+
+
+async def test_a_client_that_leaves_in_the_queue_or_in_prefill_takes_nothing_along(generator: HostedGenerator) -> None:
+    async def leave_at_once(i: int) -> None:
+        async with aclosing(generator.stream(ask(f"{i} " * 1000), Sampling())) as stream:
+            await anext(stream)
+
+    await asyncio.gather(*(leave_at_once(i) for i in range(20)))
+    assert said(await events(generator, ask("next"))) == "You said: next"

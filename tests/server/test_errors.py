@@ -51,9 +51,15 @@ def test_a_body_that_is_no_json(client: httpx.Client, raw: bytes) -> None:
         (question("x", max_tokens=0), "max_tokens"),
         (question("x", max_tokens="many"), "max_tokens"),
         (question("x", temperature=float("nan")), "temperature"),
-        (question("x", n=2), "n"),
+        (question("x", n=9), "n"),
         (question("x", stream="perhaps"), "stream"),
-        (question("x", response_format={"type": "json_object"}), "response_format"),
+        (question("x", response_format={"type": "sonnet"}), "response_format"),
+        (question("x", response_format={"type": "json_schema"}), "response_format"),
+        (question("x", response_format={"type": "json_object"}, grammar="root ::= .*"), "grammar"),
+        (question("x", top_logprobs=21), "top_logprobs"),
+        (question("x", top_logprobs=2), "top_logprobs"),
+        (question("x", logit_bias={"seven": 1}), "logit_bias.seven.[key]"),
+        (question("x", min_tokens=-1), "min_tokens"),
         (question("x", vaultbridge={"k": 0}), "vaultbridge.k"),
         (question("x", vaultbridge={"sources": "loud"}), "vaultbridge.sources"),
         (
@@ -184,7 +190,8 @@ messages = st.lists(
 )
 FIELDS = (
     "model stream stream_options temperature top_p top_k min_p max_tokens max_completion_tokens n seed stop "
-    "presence_penalty frequency_penalty response_format vaultbridge tools"
+    "presence_penalty frequency_penalty response_format vaultbridge tools grammar logprobs top_logprobs logit_bias "
+    "typical_p repeat_penalty repetition_penalty dry_multiplier dry_base dry_allowed_length min_tokens ignore_eos"
 ).split()
 chat_bodies = st.fixed_dictionaries(
     {"messages": messages | st.just([{"role": "user", "content": TOMATOES}])},

@@ -80,7 +80,7 @@ class LlamaSampler:
             parts.append(llama_cpp.llama_sampler_init_greedy())
         else:
             parts += [
-                llama_cpp.llama_sampler_init_top_k(sampling.top_k),
+                llama_cpp.llama_sampler_init_top_k(min(sampling.top_k, self._size)),
                 llama_cpp.llama_sampler_init_typical(sampling.typical_p, 1),
                 llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1),
                 llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1),
@@ -123,10 +123,16 @@ class LlamaSampler:
             tokens = tokens[tokens != token]
 
     def _refused(self, token: int) -> bool:
-        goes_on = self._sampling.ignore_eos or self._said < self._sampling.min_tokens
-        if goes_on and llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
+        if self._goes_on and self._is_end(token):
             return True
         return self._grammar is not None and self._grammar.waiting and not self._grammar.allows(token)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._sampling.ignore_eos or self._said < self._sampling.min_tokens
+
+    def _is_end(self, token: int) -> bool:
+        return bool(llama_cpp.llama_vocab_is_eog(self._vocabulary, token))
 
     def _within(self, grammar: LlamaGrammar, scores: Logits, recent: Tokens) -> Tokens:
         """The tokens among which the chain's result is, of those that the grammar allows."""
@@ -138,6 +144,8 @@ class LlamaSampler:
             plain = np.setdiff1d(allowed, recent)
             if len(plain) >= self._keeps + MOST_ENDS:
                 return allowed
+            if self._goes_on:
+                plain = plain[[not self._is_end(token) for token in plain]]
             if len(plain) and scores[plain].max() - scores[best].min() > self._reach:
                 return allowed
         allowed = grammar.narrow(np.arange(self._size))

@@ -54,13 +54,14 @@ class Grounded:
 
     def turn(self, numbers: Collection[int]) -> Turn:
         """How the newest question stands in its prompt if that holds the notes with these numbers."""
-        block = thinned(self.prompt.block, lambda note: note.number in numbers)
+        kept = self.kept(numbers)
+        block = _only(self.prompt.block, kept)
         return Turn(
             offered=self.offered,
             block=block,
             instructions=self.prompt.instructions,
             highest=max([self.highest, *(note.number for note in block.notes)]),
-            sources=frozenset(citation.path for citation in self.kept(numbers)),
+            sources=frozenset(citation.path for citation in kept),
         )
 
 
@@ -72,9 +73,8 @@ def ground(thread: Thread, evidence: Evidence, budget: int) -> Grounded:
     """
     turns = thread.turns
     highest = max((turn.highest for turn in turns.values()), default=0)
-    standing = {at: [c for c in turn.cited if evidence.stands(c)] for at, turn in turns.items()}
-    numbers = {citation.number for cited in standing.values() for citation in cited}
-    blocks = {at: thinned(turns[at].block, lambda note: note.number in numbers) for at in turns if standing[at]}
+    standing = _standing(turns, evidence)
+    blocks = {at: _only(turns[at].block, cited) for at, cited in standing.items()}
     left = _newest(blocks, EARLIER_BUDGETS * budget)
     write = evidence.writer.link
     earlier = [replace(c, link=write(c.path, c.heading)) for at in left for c in standing[at]]
@@ -97,6 +97,23 @@ def ground(thread: Thread, evidence: Evidence, budget: int) -> Grounded:
         budget=budget,
     )
     return Grounded(grounded, words, highest, tuple(offered), tuple(earlier), tuple(outgrown))
+
+
+def _standing(turns: Mapping[int, Turn], evidence: Evidence) -> dict[int, list[Citation]]:
+    """What former turns may still cite. A turn that was answered twice may have given a later one's number away."""
+    standing: dict[int, list[Citation]] = {}
+    taken: set[int] = set()
+    for at, turn in turns.items():
+        cited = [citation for citation in turn.cited if citation.number not in taken and evidence.stands(citation)]
+        if cited:
+            standing[at] = cited
+            taken.update(citation.number for citation in cited)
+    return standing
+
+
+def _only(block: NoteBlock, citations: Sequence[Citation]) -> NoteBlock:
+    numbers = {citation.number for citation in citations}
+    return thinned(block, lambda note: note.number in numbers)
 
 
 def _notes(hits: Sequence[Hit], citations: Sequence[Citation]) -> tuple[PromptNote, ...]:

@@ -140,11 +140,13 @@ class Engine:
         if sequence.warm:
             return self._finish(sequence, "length")
         guess = part.segment.tokens[len(part.segment.tokens) - part.drafted :]
-        said, accepted = "", 0
+        events: Events = []
+        accepted = 0
         while True:
             token = _sampler(sequence).sample(row + accepted)
             reason, text = self._take(sequence, token, row + accepted)
-            said += text
+            if text:
+                events.append((sequence.call, self._piece(sequence, text)))
             if reason or accepted == part.drafted or token != guess[accepted]:
                 break
             accepted += 1
@@ -153,9 +155,6 @@ class Engine:
         self._slots.truncate(slot, slot.length - (part.drafted - accepted))
         sequence.last = self._clock()
         sequence.first = sequence.first or sequence.last
-        events: Events = []
-        if said:
-            events.append((sequence.call, self._piece(sequence, said)))
         return events + self._finish(sequence, reason) if reason else events
 
     def _take(self, sequence: Sequence, token: int, row: int) -> tuple[FinishReason | None, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from vaultbridge.core.dialogue import Failed, GeneratorInfo
+from vaultbridge.core.dialogue import GeneratorInfo
 from vaultbridge.core.errors import DecodeFailed, EmbedFailed, VaultbridgeError
 from vaultbridge.core.ports import Embedder
 from vaultbridge.core.search import EmbedderInfo
 from vaultbridge.engine.calls import Embed, Forget, Generate
 from vaultbridge.engine.child import Call, Inbox, Reply
-from vaultbridge.engine.engine import Engine
+from vaultbridge.engine.engine import Engine, Events
 
 
 class GeneratorWorker:
@@ -31,10 +31,7 @@ class GeneratorWorker:
             for id_ in inbox.cancelled():
                 self._engine.cancel(id_)
             if self._engine.busy:
-                replies += [
-                    Reply(id_, event, last=isinstance(event, Failed) or self._engine.over(id_))
-                    for id_, event in self._engine.step()
-                ]
+                replies += self._replies(self._engine.step())
             inbox.post(replies)
 
     def _let_in(self, call: Call) -> list[Reply]:
@@ -49,7 +46,11 @@ class GeneratorWorker:
         except Exception as error:  # noqa: BLE001  one request's failure is not the next one's
             failed = DecodeFailed(f"The prompt could not be prepared: {type(error).__name__}: {error}.")
             return [Reply(call.id, failed, last=True)]
-        return [Reply(id_, event, last=isinstance(event, Failed)) for id_, event in events]
+        return self._replies(events)
+
+    def _replies(self, events: Events) -> list[Reply]:
+        final = {id_: place for place, (id_, _) in enumerate(events) if self._engine.over(id_)}
+        return [Reply(id_, event, last=final.get(id_) == place) for place, (id_, event) in enumerate(events)]
 
 
 class EmbedderWorker:

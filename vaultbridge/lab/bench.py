@@ -18,6 +18,8 @@ from vaultbridge.lab.rig import CPU, Open, Setup, rig
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 DEPTH = 256
+BATCH_DEPTH = 64
+"""Less deep, since every sequence of the widest batch has to be brought there first."""
 DEEPEST = 4096
 ANSWER = 96
 """Tokens that the engine answers with."""
@@ -29,8 +31,8 @@ _WAYS: Sequence[tuple[Way, bool]] = (("engine", False), ("engine, drafts", True)
 class Bench:
     """One model on one machine, whose ``devices`` are named CPU first; ``say`` hears what is being measured.
 
-    ``depth`` None: DEPTH, and DEEPEST as the end of a depth sweep. ``bandwidth``, in bytes a second, is counted with
-    instead of what was measured; ``read`` measures it, for several numbers of threads.
+    ``depth`` None: DEPTH, BATCH_DEPTH in a sweep over batches, DEEPEST as the end of one over depths. ``bandwidth``, in
+    bytes a second, is counted with instead of what was measured; ``read`` measures it for several numbers of threads.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Bench:
         self._setup = setup
         self._devices = tuple(devices)
         self._depth = DEPTH if depth is None else depth
+        self._batch_depth = BATCH_DEPTH if depth is None else depth
         self._deepest = DEEPEST if depth is None else depth
         self._given = bandwidth
         self._say = say
@@ -58,7 +61,7 @@ class Bench:
         """Measure one place, or a ``sweep``: quant, batch, depth, threads or device.
 
         The bandwidth is measured before and after, and the better one counts: other work on the machine must not make
-        the limit look nearer than it is. Raises InvalidRequest for a depth that the model does not reach.
+        the limit look lower than it is. Raises InvalidRequest for a depth that the model does not reach.
         """
         places = {
             "": self._plain,
@@ -129,10 +132,14 @@ class Bench:
         yield from sorted(points, key=lambda point: -point.bits)
 
     def _batches(self) -> Iterator[Point]:
-        with rig(self._open, self._setup, self._depth, slots=max(BATCHES)) as place:
+        """Ever more sequences; what any of them reached, the others could compute too."""
+        depth, points = self._batch_depth, []
+        with rig(self._open, self._setup, depth, slots=max(BATCHES)) as place:
             for batch in BATCHES:
                 self._say(f"batch {batch}")
-                yield place.point(str(batch), self._depth, batch)
+                points.append(place.point(str(batch), depth, batch))
+        compute = max(point.compute for point in points)
+        yield from (replace(point, compute=compute) for point in points)
 
     def _depths(self) -> Iterator[Point]:
         """From nothing to the deepest, each twice as deep as the one before."""

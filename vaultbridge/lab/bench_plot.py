@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vaultbridge.core.errors import ConfigError
-from vaultbridge.lab.report import Point, Report
+from vaultbridge.lab.report import Report
 
 _REACHED, _READING, _COMPUTING = "#1f6feb", "#cf222e", "#9a6700"
-_AXES: Mapping[str, tuple[str, Callable[[Point], float]]] = {
-    "quant": ("bits per weight", lambda point: point.bits),
-    "batch": ("sequences decoded together", lambda point: point.batch),
-    "depth": ("tokens before the one that is decoded", lambda point: point.depth),
-    "threads": ("threads", lambda point: point.threads),
+_AXES: Mapping[str, str] = {
+    "quant": "bits per weight",
+    "batch": "sequences decoded together",
+    "depth": "tokens before the one that is decoded",
+    "threads": "threads",
 }
 
 
@@ -46,7 +46,7 @@ class PlotFile:
 
 
 def _title(report: Report) -> str:
-    parts = [f"{max(report.given or 0, report.machine.best) / 1e9:.0f} GB/s"]
+    parts = [f"{(report.given or report.machine.best) / 1e9:.0f} GB/s"]
     if report.sweep != "quant":
         parts.append(f"{report.model.bits:.1f} bits per weight")
     if report.sweep != "depth":
@@ -55,26 +55,24 @@ def _title(report: Report) -> str:
 
 
 def _draw_lines(axes: Axes, report: Report) -> None:
-    label, place = _AXES[report.sweep]
-    x = [place(point) for point in report.points]
-    if all(point.limit for point in report.points):
-        axes.plot(x, [point.limit or 0 for point in report.points], color=_READING, label="limit: reading")
-    computing = [point.compute for point in report.points]
-    axes.plot(x, computing, color=_COMPUTING, linestyle="--", label="limit: computing")
-    axes.plot(x, [point.reached for point in report.points], "o-", color=_REACHED, label="reached")
-    axes.set_xlabel(label)
-    axes.set_ylabel("tokens per second")
+    points = report.points
+    x = [point.depth if report.sweep == "depth" else place for place, point in enumerate(points)]
+    if all(point.limit for point in points):
+        axes.plot(x, [point.limit or 0 for point in points], color=_READING, label="limit: reading")
+    axes.plot(x, [point.compute for point in points], "--", color=_COMPUTING, label="limit: computing")
+    axes.plot(x, [point.reached for point in points], "o-", color=_REACHED, label="reached")
+    axes.set_xlabel(_AXES[report.sweep])
     if report.sweep == "batch":
-        axes.set_xscale("log", base=2)
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_ylabel("tokens per second, all sequences together")
     else:
         axes.set_ylim(bottom=0)
-    if report.sweep in ("batch", "threads"):
-        axes.set_xticks(x, [point.label for point in report.points])
-    if report.sweep == "quant":
-        for point, at in zip(report.points, x, strict=True):
-            axes.annotate(point.label, (at, point.reached), (0, -14), textcoords="offset points", ha="center", size=8)
+        axes.set_ylabel("tokens per second")
+    if report.sweep == "quant":  # types lie too close together for a true scale
+        axes.set_xticks(x, [f"{point.label}\n{point.bits:.1f}" for point in points], fontsize=8)
+    elif report.sweep != "depth":
+        axes.set_xticks(x, [point.label for point in points])
 
 
 def _draw_bars(axes: Axes, report: Report) -> None:

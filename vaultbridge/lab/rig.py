@@ -63,6 +63,7 @@ class Rig:
 
     def point(self, label: str, depth: int, batch: int = 1) -> Point:
         """How fast the bare loop is at ``depth``, with as many sequences as ``batch`` says."""
+        reached = self._loop.speed(batch, depth)
         if depth not in self._ceilings:
             self._ceilings[depth] = self._loop.ceiling(depth)
         return Point(
@@ -75,8 +76,8 @@ class Rig:
             bits=self._model.bits,
             weights=self._model.weights(batch),
             cache=batch * self.cache(depth),
-            reached=self._loop.speed(batch, depth),
-            compute=self._ceilings[depth],
+            reached=reached,
+            compute=max(reached, self._ceilings[depth]),
         )
 
     def cache(self, depth: int) -> float:

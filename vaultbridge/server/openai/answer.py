@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vaultbridge.chat.service import AnswerEvent, Grounding, Sources
-from vaultbridge.core.dialogue import Failed, Finished, Piece, Usage
+from vaultbridge.core.dialogue import Failed, Finished, Piece, TokenLogprob, Usage
 from vaultbridge.core.search import Citation
 from vaultbridge.server.errors import error_body
+from vaultbridge.server.openai.logprobs import chat_logprobs, plain_logprobs
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +33,34 @@ class Envelope:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def chunk(self, text: str | None, finish: str | None = None, first: bool = False) -> dict[str, Any]:
-        """One streamed chunk; ``text`` None for a chunk without any."""
+    def chunk(
+        self,
+        text: str | None,
+        finish: str | None = None,
+        first: bool = False,
+        index: int = 0,
+        logprobs: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """One streamed chunk of the choice ``index``; ``text`` None for a chunk without any."""
         if self.chat:
             delta: dict[str, Any] = {"role": "assistant", "content": ""} if first else {}
             if text is not None:
                 delta["content"] = text
-            choice: dict[str, Any] = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+            choice: dict[str, Any] = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         else:
-            choice = {"index": 0, "text": text or "", "logprobs": None, "finish_reason": finish}
+            choice = {"index": index, "text": text or "", "logprobs": logprobs, "finish_reason": finish}
         return self.around([choice], chunk=True)
+
+    def whole(self, choice: Choice) -> dict[str, Any]:
+        """One choice of an answer that is not streamed."""
+        assert choice.finished is not None
+        said = {"message": {"role": "assistant", "content": choice.text}} if self.chat else {"text": choice.text}
+        logprobs = self.logprobs(choice.logprobs, 0)
+        return {"index": choice.index, **said, "logprobs": logprobs, "finish_reason": choice.finished.reason}
+
+    def logprobs(self, tokens: Sequence[TokenLogprob], offset: int) -> dict[str, Any] | None:
+        """Log probabilities in the dialect's shape, ``offset`` characters into the text; None without any."""
+        return chat_logprobs(tokens) if self.chat else plain_logprobs(tokens, offset)
 
     def around(self, choices: Sequence[Mapping[str, Any]], *, chunk: bool) -> dict[str, Any]:
         """The fields around ``choices``."""
@@ -54,6 +73,16 @@ class Envelope:
             "model": self.model,
             "choices": list(choices),
         }
+
+
+@dataclass(slots=True)
+class Choice:
+    """One of an answer's texts as far as it is known."""
+
+    index: int
+    text: str = ""
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    finished: Finished | None = None
 
 
 async def opened(events: Events) -> tuple[AnswerEvent, Events]:
@@ -73,24 +102,35 @@ async def chunks(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """The chunks of a stream: role (with the citations), text, finish (with the used ones), usage if asked for.
 
+    Of several choices each has its own role and finish; the citations that were used are known at the last one.
     A failure in the middle travels as an ``error`` key beside valid ``choices``: some clients throw on anything else.
     """
     used: tuple[Citation, ...] = ()
+    choices = {0: Choice(0)}
     async with aclosing(_failing_softly(events)) as safe:
         yield envelope.chunk(None, first=True) | {"vaultbridge": _grounding(first)}
         async for event in safe:
+            if isinstance(event, (Piece, Finished)) and event.choice not in choices:
+                choices[event.choice] = Choice(event.choice)
+                yield envelope.chunk(None, first=True, index=event.choice)
             if isinstance(event, Piece):
-                yield envelope.chunk(event.text)
+                choice = choices[event.choice]
+                logprobs = envelope.logprobs(event.logprobs, len(choice.text))
+                choice.text += event.text
+                yield envelope.chunk(event.text, index=event.choice, logprobs=logprobs)
             elif isinstance(event, Sources):
                 used = event.used
             elif isinstance(event, Finished):
-                yield envelope.chunk(None, event.reason) | {
+                choices[event.choice].finished = event
+                yield envelope.chunk(None, event.reason, index=event.choice) | {
                     "vaultbridge": {"used": _numbers(used), "timings": asdict(event.timings)}
                 }
-                if include_usage:
-                    yield envelope.around([], chunk=True) | {"usage": usage_body(event.usage)}
             elif isinstance(event, Failed):
-                yield envelope.chunk(None, "stop") | error_body(event.error)
+                unfinished = next((choice.index for choice in choices.values() if choice.finished is None), 0)
+                yield envelope.chunk(None, "stop", index=unfinished) | error_body(event.error)
+                return
+        if include_usage:
+            yield envelope.around([], chunk=True) | {"usage": usage_body(_usage(choices.values()))}
 
 
 async def _failing_softly(events: Events) -> Events:
@@ -106,26 +146,32 @@ async def _failing_softly(events: Events) -> Events:
 
 async def whole(envelope: Envelope, first: AnswerEvent, events: Events) -> dict[str, Any]:
     """The body of an answer that is not streamed. Raises the error that ended it."""
-    text: list[str] = []
     used: tuple[Citation, ...] = ()
+    choices = {0: Choice(0)}
+    last: Finished | None = None
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, Piece):
-                text.append(event.text)
-            elif isinstance(event, Sources):
-                used = event.used
-            elif isinstance(event, Failed):
+            if isinstance(event, Failed):
                 raise event.error
-            elif isinstance(event, Finished):
-                said = "".join(text)
-                content = {"message": {"role": "assistant", "content": said}} if envelope.chat else {"text": said}
-                choice = {"index": 0, **content, "logprobs": None, "finish_reason": event.reason}
-                ours = _grounding(first) | {"used": _numbers(used), "timings": asdict(event.timings)}
-                return envelope.around([choice], chunk=False) | {
-                    "usage": usage_body(event.usage),
-                    "vaultbridge": ours,
-                }
-    raise AssertionError("an answer without an end")
+            if isinstance(event, Sources):
+                used = event.used
+            elif isinstance(event, (Piece, Finished)):
+                choice = choices.setdefault(event.choice, Choice(event.choice))
+                if isinstance(event, Finished):
+                    last = choice.finished = event
+                else:
+                    choice.text += event.text
+                    choice.logprobs += event.logprobs
+    assert last is not None, "an answer without an end"
+    bodies = [envelope.whole(choices[index]) for index in sorted(choices)]
+    ours = _grounding(first) | {"used": _numbers(used), "timings": asdict(last.timings)}
+    return envelope.around(bodies, chunk=False) | {"usage": usage_body(_usage(choices.values())), "vaultbridge": ours}
+
+
+def _usage(choices: Iterable[Choice]) -> Usage:
+    """All choices together: they share one prompt, which the first of them paid for."""
+    usages = [choice.finished.usage for choice in choices if choice.finished is not None]
+    return Usage(usages[0].prompt_tokens, sum(usage.completion_tokens for usage in usages), usages[0].cached_tokens)
 
 
 def usage_body(usage: Usage) -> dict[str, Any]:

@@ -44,7 +44,13 @@ async def _answer(
 ) -> Response | dict[str, Any]:
     services = services_of(request)
     services.names.check(body.model, services.names.generator)
-    chosen = choose(body.vaultbridge, request.headers, body.model, services.defaults, structured=not chat)
+    chosen = choose(
+        body.vaultbridge,
+        request.headers,
+        body.model,
+        services.defaults,
+        structured=not chat or sampling.grammar is not None,
+    )
     envelope = Envelope(services.names.generator, chat)
     events = services.chat.answer(
         AnswerRequest(
