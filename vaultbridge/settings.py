@@ -61,12 +61,18 @@ class EngineSettings(_Section):
     context: int = Field(8192, ge=512, description="tokens of one conversation, at most what the model was trained on")
     slots: int = Field(8, ge=1, le=64, description="conversations that are computed, or kept in the cache, at a time")
     cache: int = Field(0, ge=0, description="tokens in the cache for all slots; 0: two contexts if memory allows")
-    batch: int = Field(512, ge=32, description="tokens in one step; more than 512 delays cancelling and others' streams")
+    batch: int = Field(
+        512, ge=32, description="tokens in one step; more than 512 delays cancelling and others' streams"
+    )
     ubatch: int = Field(512, ge=32, description="tokens that are computed at once, at most a batch")
     threads: int = Field(0, ge=0, description="threads for the chat model; 0: one for each physical core")
     gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU; -1: all that fit")
-    flash_attention: Literal["auto", "on", "off"] = Field("auto", description="`auto`: on a GPU, or with a small kv_type")
-    kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = Field("f16", description="numbers of the cache; smaller saves memory")
+    flash_attention: Literal["auto", "on", "off"] = Field(
+        "auto", description="`auto`: on a GPU, or with a small kv_type"
+    )
+    kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = Field(
+        "f16", description="numbers of the cache; smaller saves memory"
+    )
     swa_full: bool = Field(True, description="false: less memory with Gemma, but less of a prompt is reused")
     mmap: bool = Field(True, description="map the model file instead of reading it")
     mlock: bool = Field(False, description="keep the model in memory, never swapped out")

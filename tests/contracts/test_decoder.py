@@ -74,7 +74,7 @@ def agrees(decoder: Decoder, position: int, said: list[int], *, row: int, slot: 
         if place == 1:
             decoder.decode([Segment(slot, position, said[:-1], outputs=len(said) - 1)])
         seen = sampler.logprob(rows[place], token)
-        if seen.top and seen.top[0].logprob - seen.logprob > 0.5:
+        if seen.top and seen.top[0].logprob - seen.logprob > 1.5:
             return False
     sampler.close()
     return True

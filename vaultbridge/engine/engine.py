@@ -69,7 +69,7 @@ class Engine:
             sampling = replace(request.sampling, seed=seed + choice) if seed is not None else request.sampling
             sequence = Sequence(
                 call,
-                fitted.tokens,
+                list(fitted.tokens),
                 0 if request.warm else fitted.max_tokens,
                 sampling,
                 choice=choice,
