@@ -62,3 +62,43 @@ def test_a_base_model_gets_questions_and_answers_with_the_notes_in_front() -> No
     assert "".join(stretch.text for stretch in stretches) == "Rules.\n\n[1] A note.\n\nQuestion: When?\n\nAnswer:"
     assert any(text.strip() == "Question:" for text in stop)
     assert not any(stretch.trusted for stretch in stretches)
+
+
+# --- tokens that are known --------------------------------------------------------------------------------------------
+
+SPOKEN = Message("assistant", ("Every two days.",), tokens=(7, 8, 9))
+
+
+@pytest.mark.parametrize("source", [CHATML, GEMMA], ids=["chatml", "gemma"])
+def test_the_tokens_of_an_answer_stand_where_its_text_would(source: str) -> None:
+    asked, follow = Message("user", ("When?",)), Message("user", ("And the beans?",))
+    template = ChatTemplate(source, "<bos>", "<eos>")
+    first = template.render(Conversation((asked,)))
+    second = template.render(Conversation((asked, SPOKEN, follow)))
+    # The first turn's prompt, to the letter, then what was said to it.
+    before = "".join(stretch.text for stretch in first)
+    at = next(i for i, stretch in enumerate(second) if stretch.tokens)
+    assert "".join(stretch.text for stretch in second[:at]) == before
+    assert second[at] == Stretch("Every two days.", trusted=False, tokens=(7, 8, 9))
+    assert [stretch for stretch in second if stretch.tokens] == [second[at]]
+
+
+def test_answers_that_are_joined_are_text_again() -> None:
+    """The joined text was never generated, so that neither's tokens are its tokens."""
+    more = Message("assistant", ("Or three.",), tokens=(5,))
+    stretches = ChatTemplate(GEMMA, "", "").render(Conversation((Message("user", ("When?",)), SPOKEN, more)))
+    assert not any(stretch.tokens for stretch in stretches)
+    assert "Every two days.\nOr three." in "".join(stretch.text for stretch in stretches)
+
+
+def test_a_base_models_answer_follows_its_label() -> None:
+    asked, follow = Message("user", ("When?",)), Message("user", ("And the beans?",))
+    first, _ = base_prompt(Conversation((asked,)))
+    second, _ = base_prompt(Conversation((asked, SPOKEN, follow)))
+    at = next(i for i, stretch in enumerate(second) if stretch.tokens)
+    before = "".join(stretch.text for stretch in first)
+    assert "".join(stretch.text for stretch in second[:at]) == before
+    assert second[at].tokens == (7, 8, 9)
+    assert "".join(stretch.text for stretch in second[at:]) == (
+        " Every two days.\n\nQuestion: And the beans?\n\nAnswer:"
+    )

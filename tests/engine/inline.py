@@ -1,12 +1,58 @@
-"""A child in a thread: the same pipe and the same messages, without the second that a process takes to start."""
+"""A child in a thread: the same messages, without the second that a process takes to start."""
 
 from __future__ import annotations
 
+import queue
 import threading
 from multiprocessing.connection import Connection
+from typing import Any
 
-from vaultbridge.engine.child import Build, serve
+from vaultbridge.engine.child import Build, Call, Cancel, Reply, Stop, serve
 from vaultbridge.engine.launch import Running
+
+Message = Call | Cancel | Stop
+
+
+class Pipe:
+    """A child's end of a pipe that knows when everything sent has been taken in."""
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._sent = self._taken = 0
+        self._change = threading.Condition()
+        self.replies: list[Reply] = []
+
+    def deliver(self, *messages: Message) -> None:
+        """Returns when the reader has worked on all of them: it waits for the next."""
+        self._sent += len(messages)
+        for message in messages:
+            self._messages.put(message)
+        with self._change:
+            self._change.wait_for(lambda: self._taken > self._sent)
+
+    def recv(self) -> Message:
+        with self._change:
+            self._taken += 1
+            self._change.notify_all()
+        return self._messages.get()
+
+    def send(self, replies: tuple[Reply, ...]) -> None:
+        with self._change:
+            self.replies += replies
+            self._change.notify_all()
+
+    def wait_for(self, call: int) -> list[Any]:
+        """What was replied to a call that is over, or will be."""
+
+        def over() -> bool:
+            return any(reply.id == call and reply.last for reply in self.replies)
+
+        with self._change:
+            self._change.wait_for(over)
+            return [reply.body for reply in self.replies if reply.id == call]
+
+    def close(self) -> None:
+        self._messages.put(Stop())
 
 
 class InlineChild:

@@ -3,8 +3,16 @@ from __future__ import annotations
 import pytest
 
 from vaultbridge.backends.fakes.decoder import FakeDecoder
-from vaultbridge.core.dialogue import Conversation, GroundedPrompt, Message, NoteBlock, PromptNote, Sampling
-from vaultbridge.core.errors import ContextTooLong
+from vaultbridge.core.dialogue import (
+    Continuation,
+    Conversation,
+    GroundedPrompt,
+    Message,
+    NoteBlock,
+    PromptNote,
+    Sampling,
+)
+from vaultbridge.core.errors import ContextTooLong, InvalidRequest
 from vaultbridge.engine.fitting import AFTER_DROPPING, fit
 
 
@@ -99,3 +107,59 @@ def test_new_notes_outlive_those_of_former_turns() -> None:
     fitted = fit(alone, Sampling(max_tokens=8), FakeDecoder(context=bare + 260))
     assert fitted.kept == (3,)
     assert fitted.omitted == (1, 2)
+
+
+def test_what_fell_out_of_former_turns_makes_room_before_any_new_note_goes() -> None:
+    """Six former turns with notes, of which as many go as leave a quarter of the context free, and no more."""
+    said = [Message("assistant" if i % 2 else "user", ("So?",)) for i in range(13)]
+    earlier = {2 * i: NoteBlock(numbered(["x" * 80], i + 1), "Notes:") for i in range(6)}
+    new = NoteBlock(numbered(["y" * 80, "z" * 80], 7), "Notes:")
+    grounded = GroundedPrompt(Conversation(tuple(said)), new, earlier, "Rules.", 10_000)
+    whole = len(fit(grounded, Sampling(max_tokens=8), FakeDecoder()).tokens)
+    context = whole + 4
+    fitted = fit(grounded, Sampling(max_tokens=8), FakeDecoder(context=context))
+    left = fitted.kept
+    assert left == tuple(range(left[0], 9)), "the oldest went, and nothing else"
+    assert fitted.omitted == tuple(range(1, left[0]))
+    assert fitted.sources == {f"{number}.md" for number in left}
+    room = context * AFTER_DROPPING // 100
+    assert len(fitted.tokens) <= room < len(fitted.tokens) + 100, "one more block would have been too much"
+
+
+def test_when_all_former_notes_are_gone_new_ones_may_take_the_whole_context() -> None:
+    alone = third_turn(200)
+    bare = len(fit(GroundedPrompt(alone.prompt), Sampling(max_tokens=8), FakeDecoder()).tokens)
+    fitted = fit(alone, Sampling(max_tokens=8), FakeDecoder(context=bare + 260))
+    assert fitted.kept == (3,)
+    assert len(fitted.tokens) > (bare + 260) * AFTER_DROPPING // 100
+
+
+def test_a_note_that_stands_in_a_former_turn_and_here_is_not_called_omitted() -> None:
+    grounded = third_turn()
+    again = NoteBlock(numbered(["b" * 100], 2), "Notes:")
+    fitted = fit(GroundedPrompt(grounded.prompt, again, grounded.earlier, "Rules.", 0), Sampling(), FakeDecoder())
+    assert fitted.kept == (1, 2)
+    assert fitted.omitted == ()
+
+
+def test_notes_stand_in_front_of_a_text_that_is_to_be_continued() -> None:
+    grounded = GroundedPrompt(Continuation("Once upon"), NoteBlock(numbered(["alpha"]), "Notes:"))
+    assert rendered(fit(grounded, Sampling(), FakeDecoder()).tokens) == "Notes:\n\n[1] alpha\n\nOnce upon"
+
+
+def test_notes_leave_room_for_the_answer_that_is_asked_for() -> None:
+    context = 600
+    fitted = fit(prompt(["a" * 100, "b" * 100, "c" * 100]), Sampling(max_tokens=140), FakeDecoder(context=context))
+    assert fitted.max_tokens == 140
+    assert len(fitted.tokens) + 140 <= context
+    assert fitted.kept == (1, 2, 3)
+
+
+def test_notes_without_a_source_have_none() -> None:
+    grounded = GroundedPrompt(Continuation("Once upon"), NoteBlock((PromptNote(1, "[1] alpha"),)))
+    assert fit(grounded, Sampling(), FakeDecoder()).sources == frozenset()
+
+
+def test_an_empty_prompt_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="empty"):
+        fit(GroundedPrompt(Continuation("")), Sampling(), FakeDecoder())

@@ -174,10 +174,28 @@ async def test_choices_share_one_prefill(generator: HostedGenerator, decoder: Co
     assert decoder.decoded < 2 * 500
 
 
-async def test_a_client_that_leaves_in_the_queue_or_in_prefill_takes_nothing_along(generator: HostedGenerator) -> None:
+async def test_a_crowd_that_leaves_takes_nothing_along(generator: HostedGenerator) -> None:
     async def leave_at_once(i: int) -> None:
         async with aclosing(generator.stream(ask(f"{i} " * 1000), Sampling())) as stream:
             await anext(stream)
 
     await asyncio.gather(*(leave_at_once(i) for i in range(20)))
     assert said(await events(generator, ask("next"))) == "You said: next"
+
+
+async def test_what_was_warmed_is_cached_and_what_was_forgotten_is_not(
+    generator: HostedGenerator, decoder: CountingDecoder
+) -> None:
+    note = NoteBlock((PromptNote(1, "[1] Garden\nEvery two days.", "Garden.md"),), "Notes:")
+    prompt = GroundedPrompt(Continuation("When? " * 50), note)
+
+    async def cached() -> int:
+        finished = (await events(generator, prompt, Sampling(max_tokens=1)))[-1]
+        assert isinstance(finished, Finished)
+        return finished.usage.cached_tokens
+
+    warmed = await generator.warm(prompt)
+    assert warmed is not None
+    assert await cached() == warmed.prompt_tokens - 1
+    generator.forget(["Garden.md"])
+    assert await cached() == 0

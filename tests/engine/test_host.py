@@ -16,7 +16,7 @@ import pytest
 
 from vaultbridge.core.errors import ModelInvalid, NotReady, WorkerLost
 from vaultbridge.engine.child import Inbox
-from vaultbridge.engine.host import Host
+from vaultbridge.engine.host import PATIENT_DEATHS, Host
 
 
 class Echo:
@@ -107,6 +107,13 @@ async def test_a_model_that_dies_again_and_again_is_refused_until_the_backoff_is
     assert host.state == "restarting"
     assert "SIGKILL" in host.reason
     await host.close()
+
+
+async def test_a_child_that_answers_between_its_deaths_is_started_again_without_a_growing_wait(host: Host) -> None:
+    for round_ in range(2 * PATIENT_DEATHS + 1):  # more than are forgiven in a row
+        assert (await reply(host, f"question {round_}"))[0] == f"question {round_}"
+        with pytest.raises(WorkerLost):
+            await reply(host, "die")
 
 
 async def test_a_closed_host_takes_no_calls_and_stays_closed(host: Host) -> None:

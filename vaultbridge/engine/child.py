@@ -73,6 +73,7 @@ class Inbox:
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._live: set[int] = set()
         self._cancelled: set[int] = set()
+        self._begun: set[int] = set()
         self._on_close = on_close
         self.closed = False
         threading.Thread(target=self._read, name="inbox", daemon=True).start()
@@ -109,13 +110,15 @@ class Inbox:
             if call is None:
                 break
             if not self.is_cancelled(call):
+                self._begun.add(call.id)
                 calls.append(call)
                 wait = False
         return calls
 
     def cancelled(self) -> list[int]:
-        """The calls that nobody waits for any more; they are over now."""
-        ids = [id_ for id_ in list(self._cancelled) if id_ in self._live]
+        """The calls among those that ``arrived`` that nobody waits for any more; they are over now."""
+        # One that is still to arrive keeps its mark until then.
+        ids = [id_ for id_ in list(self._cancelled) if id_ in self._begun]
         for id_ in ids:
             self._end(id_)
         return ids
@@ -144,6 +147,7 @@ class Inbox:
 
     def _end(self, id_: int) -> None:
         self._live.discard(id_)
+        self._begun.discard(id_)
         self._cancelled.discard(id_)
 
 

@@ -78,7 +78,7 @@ class Drafter:
 
         ``cost`` tells what the step takes with so many drafted tokens; ``others`` tokens are gained by it anyway.
         """
-        if not self._match:
+        if not self._match or not cost(0):  # no step has been timed yet
             return []
         most = min(most, LONGEST, len(self._tokens) - self._source)
         rate = self._hits[self._bucket()] / self._tries[self._bucket()]

@@ -48,12 +48,12 @@ class Engine:
         """Learn what small batches cost on this machine, before anybody waits."""
         text = self._decoder.tokenize("What a batch costs, nobody knows before it was computed. ") * 8
         began = self._clock()
-        for size in (CALIBRATION[0], *CALIBRATION):  # the first call warms up what the library makes on first use
+        for place, size in enumerate((CALIBRATION[0], *CALIBRATION)):
             if self._clock() - began > CALIBRATION_SECONDS:
                 break
             start = self._clock()
             self._decoder.decode([Segment(0, 0, text[:size], outputs=size)])
-            if size != CALIBRATION[0] or start > began:
+            if place:  # the first call warms up what the library makes on first use
                 self._costs.observe(size, 0, self._clock() - start)
             self._decoder.truncate(0, 0)
 
@@ -123,11 +123,12 @@ class Engine:
 
     def _commit(self, work: list[Work]) -> Events:
         events: Events = []
-        row = 0
         for part in work:
             self._slots.extend(self._slots[part.segment.slot], part.segment.tokens)
+        row = 0
+        for part in work:
             row += len(part.segment.tokens)
-            if part.segment.outputs:
+            if part.segment.outputs and part.sequence.slot is not None:  # else it went with its call just now
                 try:
                     events += self._advance(part, row - part.segment.outputs)
                 except Exception as error:  # noqa: BLE001  one sequence's sampler is not the others' fault
@@ -182,10 +183,21 @@ class Engine:
         events: Events = []
         if rest := sequence.text.finish():
             events.append((sequence.call, self._piece(sequence, rest)))
-        said = tuple(sequence.tokens[sequence.prompt_len :])
-        finished = Finished(reason, sequence.usage, sequence.timings, sequence.choice, said)
+        finished = Finished(reason, sequence.usage, sequence.timings, sequence.choice, self._said(sequence))
         self._scheduler.remove(sequence)
         return [*events, (sequence.call, finished)]
+
+    def _said(self, sequence: Sequence) -> tuple[int, ...]:
+        """The tokens of the text that was shown: not those of a stop text, and none if one token belongs to both."""
+        said = sequence.tokens[sequence.prompt_len :]
+        if not sequence.text.stopped:
+            return tuple(said)
+        while self._characters(said) > sequence.text.shown:
+            said.pop()
+        return tuple(said) if self._characters(said) == sequence.text.shown else ()
+
+    def _characters(self, tokens: list[int]) -> int:
+        return len(b"".join(map(self._decoder.token_bytes, tokens)).decode(errors="replace"))
 
     def _fail(self, sequence: Sequence, error: Exception) -> Events:
         """A call ends here, with all its choices; what its slot holds is not to be trusted."""
@@ -201,9 +213,11 @@ class Engine:
         """A decode call failed: its cache is cut back to what is known, and each sequence tries alone."""
         for part in work:
             self._slots.restore(self._slots[part.segment.slot])
-        if isinstance(error, CacheFull) and self._scheduler.preempt():
-            return []
-        if len(work) == 1:
+        if isinstance(error, CacheFull):
+            # The model counts otherwise than we do (a sliding window's shared cells): all that nobody needs now goes.
+            self._scheduler.preempt()
+            self._slots.make_room(self._slots.capacity)
+        elif len(work) == 1:
             return self._fail(work[0].sequence, error)
         events: Events = []
         for part in work:
@@ -221,9 +235,11 @@ class Engine:
     def _expire(self) -> Events:
         events: Events = []
         for sequence in self._scheduler.expired(self._clock()):
+            if sequence not in self._scheduler.of(sequence.call):
+                continue  # it went with its call just now
             if sequence.generated:
                 events += self._finish(sequence, "length")
-            elif self._scheduler.of(sequence.call):
+            else:
                 waited = self._clock() - sequence.arrived
                 error = DeadlineExceeded(
                     f"The answer had not begun after {waited:.0f} s.", "Try again later, or raise engine.deadline."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vaultbridge.core.dialogue import GroundedPrompt, PromptNote, Sampling
-from vaultbridge.core.errors import ContextTooLong
+from vaultbridge.core.errors import ContextTooLong, InvalidRequest
 from vaultbridge.core.ports import Decoder
 
 ANSWER_RESERVE = 512
@@ -34,7 +34,7 @@ def fit(prompt: GroundedPrompt, sampling: Sampling, decoder: Decoder) -> FittedP
 
     What former turns were given goes first, the oldest first, and a good deal of it at once: every time that something
     goes, the prompt begins differently and its cache is lost. Then the new notes go, the worst first. Raises
-    ContextTooLong if the conversation without notes leaves no room for an answer.
+    ContextTooLong if the conversation without notes leaves no room for an answer, InvalidRequest if there is no prompt.
     """
     context = decoder.info.context
     reserve = min(sampling.max_tokens or ANSWER_RESERVE, ANSWER_RESERVE, context // 4)
@@ -50,6 +50,8 @@ def fit(prompt: GroundedPrompt, sampling: Sampling, decoder: Decoder) -> FittedP
             room = min(most, context * AFTER_DROPPING // 100) if earlier else most
         else:
             kept.pop()
+    if not tokens:
+        raise InvalidRequest("The prompt is empty.", param="prompt")
     if len(tokens) >= context:
         raise ContextTooLong(
             f"The conversation has {len(tokens)} tokens; the context of {decoder.info.name} holds {context}.",

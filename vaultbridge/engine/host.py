@@ -25,7 +25,7 @@ from vaultbridge.engine.launch import Running, launch_process
 log = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = (0.2, 1.0, 5.0, 15.0, 60.0)
-"""Waits before the next start after one more death in a row."""
+"""Waits before the next start after one more death in a row; a call that was answered ends the row."""
 PATIENT_DEATHS = 2
 """So many deaths in a row, and a request does not wait for the backoff; after more it is refused until it is over."""
 STEADY_SECONDS = 60.0
@@ -90,6 +90,8 @@ class Host:
             for reply in message:
                 if reply.id in self._waiting:
                     self._waiting[reply.id].put_nowait(reply)
+                    if reply.last and not isinstance(reply.body, Exception):
+                        self._deaths = 0
         elif isinstance(message, Ready):
             self._info = message.info
             self._set("ready")

@@ -99,14 +99,16 @@ class Scheduler:
         return newest
 
     def forget(self, sources: Collection[str]) -> None:
-        """No later sequence shall reuse what is cached of these sources."""
+        """No later sequence shall reuse what is cached of these sources, or will be by those who wait."""
+        for sequence in self.everyone():
+            sequence.doomed |= not sequence.sources.isdisjoint(sources)
         self._slots.forget(sources)
 
     def plan(self) -> list[Work]:
         """The next step: empty only if nobody is left."""
         while True:
             self._admit()
-            generating = [sequence for sequence in self.running if self._pending(sequence) == 1]
+            generating = [sequence for sequence in self.running if self._pending(sequence) == 1][: self._batch_size]
             # A full cache: whoever came last waits, and the others go on.
             if self._room(0, len(generating)) < len(generating) and self.preempt():
                 continue
@@ -128,6 +130,7 @@ class Scheduler:
                 return
             slot, cached = claimed
             sequence.slot = slot.index
+            slot.doomed = sequence.doomed
             sequence.cached_len = cached if sequence.cached_len is None else sequence.cached_len
             self.waiting.remove(sequence)
             self.running.append(sequence)

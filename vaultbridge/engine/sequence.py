@@ -20,7 +20,8 @@ Tokens = NDArray[np.int32]
 class Sequence:
     """``tokens`` are the prompt's and then the answer's; those that are not in its slot's cache are yet to be decoded.
 
-    ``call`` and ``choice`` say whose it is, ``rank`` is its place in the order of arrival. Times are seconds.
+    ``call`` and ``choice`` say whose it is, ``rank`` is its place in the order of arrival. What a ``doomed`` one leaves
+    in the cache is for nobody. Times are seconds.
     """
 
     call: int
@@ -39,6 +40,7 @@ class Sequence:
     text: TextStream = field(init=False)
     # set on the way
     slot: int | None = None
+    doomed: bool = False
     cached_len: int | None = None
     passed: int = 0
     sampler: TokenSampler | None = None

@@ -6,13 +6,17 @@ import codecs
 
 
 class TextStream:
-    """Assembles an answer's text; holds back what may turn out to be the beginning of a stop text."""
+    """Assembles an answer's text; holds back what may turn out to be the beginning of a stop text.
+
+    ``shown`` counts the characters that were given out.
+    """
 
     def __init__(self, stop: tuple[str, ...]) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stop = tuple(text for text in stop if text)
         self._held = ""
         self.stopped = False
+        self.shown = 0
 
     def push(self, data: bytes) -> str:
         """Add a token's bytes; the text that is now certain. Nothing comes after a stop text."""
@@ -22,18 +26,20 @@ class TextStream:
         found = [at for text in self._stop if (at := self._held.find(text)) >= 0]
         if found:
             self.stopped = True
-            text, self._held = self._held[: min(found)], ""
-            return text
+            return self._show(min(found))
         keep = max((_overlap(self._held, text) for text in self._stop), default=0)
-        cut = len(self._held) - keep
-        text, self._held = self._held[:cut], self._held[cut:]
-        return text
+        return self._show(len(self._held) - keep)
 
     def finish(self) -> str:
         """The rest: what was held back for a stop text that did not come."""
         if self.stopped:
             return ""
-        text, self._held = self._held + self._decoder.decode(b"", final=True), ""
+        self._held += self._decoder.decode(b"", final=True)
+        return self._show(len(self._held))
+
+    def _show(self, length: int) -> str:
+        text, self._held = self._held[:length], self._held[length:]
+        self.shown += length
         return text
 
 
