@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STARTERS := smollm2-135m-instruct multilingual-e5-small all-minilm-l6-v2 gemma-3-270m
 
-.PHONY: help setup models demo test lint serve clean
+.PHONY: help setup models demo test soak lint serve clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,10 @@ demo: $(READY) ## ask the sample vault a question, from nothing to an answer wit
 
 test: $(READY) models ## run every test
 	$(BIN)/python -m pytest
+
+soak: $(READY) ## a quarter of an hour of vanishing clients, requests and kills
+	@$(BIN)/vaultbridge models pull smollm2-135m-instruct
+	$(BIN)/python -m vaultbridge.lab.soak
 
 lint: $(READY) ## the linters
 	$(BIN)/ruff check .

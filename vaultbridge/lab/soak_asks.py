@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 _TOPICS = ("tides", "bread", "bees", "clocks", "rivers", "violins", "glass", "orchards")
-_WORDS = ("slow", "bright", "early", "heavy", "small", "open", "steady", "cold", "old", "quiet", "narrow", "sweet")
+_WORDS = ("slow", "bright", "early", "heavy", "small", "cold", "quiet", "sweet")
 _SYSTEM = "You answer in short plain sentences, and say so where you do not know something. " * 3
 _OPTIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -21,10 +21,7 @@ _OPTIONS: tuple[dict[str, Any], ...] = (
 )
 NOTES = {
     f"{topic.title()}.md": f"# {topic.title()}\n\n## Facts\n\n"
-    + " ".join(
-        f"The {word} {topic} are best known for being {other}."
-        for word, other in zip(_WORDS[:5], _WORDS[5:], strict=False)
-    )
+    + " ".join(f"The {word} {topic} are best known for being {_WORDS[-number]}." for number, word in enumerate(_WORDS))
     for topic in _TOPICS
 }
 """A vault: file names and texts."""
@@ -68,7 +65,12 @@ def mixed(random: Random) -> Ask:
             {"role": "assistant", "content": _text(random, 8)},
             {"role": "user", "content": _text(random, 6)},
         ]
-    body: dict[str, Any] = {"model": "x@vault" if random.random() < 0.15 else "x@plain", "messages": system + turns}
+    grounded = random.random() < 0.1
+    body: dict[str, Any] = {
+        "model": "x@vault" if grounded else "x@plain",
+        "messages": system + turns,
+        "vaultbridge": {"k": 2},
+    }
     if random.random() < 0.05:
         return Ask("/vault/warm", body, choices=0)
     options = random.choice(_OPTIONS)
