@@ -473,3 +473,19 @@ def test_no_draft_where_it_does_not_pay_or_is_not_wanted(drafts: bool) -> None:
     board.costs.observe(32, 0, 0.32 if drafts else 0.01)
     drafting(board)
     assert board.step() == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("each", "drafted"),
+    [(0.0001, True), (0.01, False)],
+    ids=["there is time for a draft and a chunk", "a slow machine has time for the chunk alone"],
+)
+def test_a_draft_beside_a_prompt_shares_its_time(each: float, drafted: bool) -> None:
+    board = Board(drafts=True, each=each)
+    board.costs.observe(1, 0, 0.01)
+    board.costs.observe(32, 0, 0.01)
+    drafting(board)
+    board.ask(own(1, 4000), call=1)
+    stream, prompt = board.plan()
+    assert (stream.drafted > 0) is drafted
+    assert len(prompt.segment.tokens) >= LEAST_CHUNK

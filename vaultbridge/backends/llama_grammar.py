@@ -10,16 +10,12 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
-from numpy.typing import NDArray
 
 from vaultbridge.backends.gbnf import check
 from vaultbridge.backends.json_grammar import json_grammar
+from vaultbridge.backends.llama_candidates import Candidates, Tokens
 from vaultbridge.core.dialogue import Grammar
 from vaultbridge.core.errors import InvalidRequest
-
-Tokens = NDArray[np.int64]
-CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-"""llama.cpp's ``llama_token_data``."""
 
 
 class LlamaGrammar:
@@ -33,6 +29,7 @@ class LlamaGrammar:
         """Raises InvalidRequest for a grammar that cannot be read."""
         self._vocabulary = vocabulary
         self._sampler = _sampler(vocabulary, grammar)
+        self._candidates = Candidates()
         try:
             self._triggers = [re.compile(trigger.encode()) for trigger in grammar.triggers]
         except re.error as error:
@@ -57,10 +54,8 @@ class LlamaGrammar:
 
     def narrow(self, tokens: Tokens) -> Tokens:
         """Those of ``tokens`` that the answer may go on with; a grammar that waits is not asked this."""
-        candidates = np.zeros(len(tokens), CANDIDATE)
-        candidates["id"] = tokens
-        llama_cpp.llama_sampler_apply(self._sampler, ctypes.byref(candidate_array(candidates)))
-        allowed: Tokens = tokens[np.isfinite(candidates["logit"])]
+        llama_cpp.llama_sampler_apply(self._sampler, ctypes.byref(self._candidates.filled(tokens, 0.0)))
+        allowed: Tokens = tokens[np.isfinite(self._candidates.logits(len(tokens)))]
         return allowed
 
     def accept(self, token: int) -> None:
@@ -94,12 +89,6 @@ class LlamaGrammar:
                 head = [within[0][0]] if first == start else _tokens(self._vocabulary, said[start:end])
                 return [*head, *(one for one, _, _ in within[1:])]
         return None
-
-
-def candidate_array(candidates: NDArray[Any]) -> Any:
-    """llama.cpp's view of an array of CANDIDATE; it works in that array's memory."""
-    data = ctypes.cast(candidates.ctypes.data, llama_cpp.llama_token_data_p)
-    return llama_cpp.llama_token_data_array(data=data, size=len(candidates), selected=-1, sorted=False)
 
 
 def token_bytes(vocabulary: Any, token: int) -> bytes:

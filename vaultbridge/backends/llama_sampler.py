@@ -8,9 +8,9 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
-from numpy.typing import NDArray
 
-from vaultbridge.backends.llama_grammar import CANDIDATE, LlamaGrammar, Tokens, candidate_array, token_bytes
+from vaultbridge.backends.llama_candidates import Candidates, Logits, Tokens
+from vaultbridge.backends.llama_grammar import LlamaGrammar, token_bytes
 from vaultbridge.core.dialogue import Sampling, TokenLogprob
 from vaultbridge.core.errors import DecodeFailed, InvalidRequest
 
@@ -23,7 +23,6 @@ MOST_ENDS = 16
 WIDTHS = (512, 8192)
 """How many of the likeliest tokens a grammar is asked about before it is asked about all."""
 
-Logits = NDArray[np.float32]
 _SEEDS = 0xFFFFFFFF
 """The last one means a random one to llama.cpp."""
 
@@ -32,7 +31,8 @@ class LlamaSampler:
     """Implements ``core.ports.TokenSampler`` with the C sampler chain, in llama.cpp's own order, penalties first.
 
     The chain is shown only what can win: as many of the likeliest tokens as top_k keeps, as many more as penalties
-    can push out of them, and the penalised ones. Its result is that of the whole vocabulary, in a fraction of the time.
+    can push out of them, and those that a negative penalty favours. Its result is that of the whole vocabulary, in a
+    fraction of the time.
     """
 
     def __init__(self, model: object, context: object, sampling: Sampling) -> None:
@@ -53,6 +53,9 @@ class LlamaSampler:
         self._chain = self._built(sampling)
         self._said = 0
         self._recent: deque[int] = deque(maxlen=_window(sampling))
+        self._candidates = Candidates()
+        self._favours = min(sampling.repeat_penalty - 1, sampling.frequency_penalty, sampling.presence_penalty) < 0
+        self._row = ctypes.c_float * self._size
 
     def _built(self, sampling: Sampling) -> Any:
         chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
@@ -98,8 +101,8 @@ class LlamaSampler:
             scores = scores.copy()
             np.add.at(scores, self._biased, self._biases)
         recent = np.array(sorted(set(self._recent)), np.int64)
-        best = _best(scores, self._keeps + len(recent) + MOST_ENDS)
-        token = self._choose(scores, _joined(best, recent))
+        best = self._shown(_best(scores, self._keeps + len(recent) + MOST_ENDS), recent)
+        token = self._choose(scores, best)
         if self._grammar is not None:
             # As llama.cpp does: a look at one token is cheap, and mostly enough.
             if not self._grammar.allows(token):
@@ -113,9 +116,7 @@ class LlamaSampler:
     def _choose(self, scores: Logits, tokens: Tokens) -> int:
         """One of ``tokens`` by the chain; what is refused only for now is left out and another one chosen."""
         while True:
-            candidates = np.empty(len(tokens), CANDIDATE)
-            candidates["id"], candidates["logit"] = tokens, scores[tokens]
-            array = candidate_array(candidates)
+            array = self._candidates.filled(tokens, scores[tokens])
             llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(array))
             token = int(array.data[array.selected].id)
             if len(tokens) == 1 or not self._refused(token):
@@ -140,7 +141,7 @@ class LlamaSampler:
             raise InvalidRequest("A trigger fires where its grammar cannot begin.", param="grammar")
         for width in WIDTHS:
             best = _best(scores, width)
-            allowed = grammar.narrow(_joined(best, recent))
+            allowed = grammar.narrow(self._shown(best, recent))
             plain = np.setdiff1d(allowed, recent)
             if len(plain) >= self._keeps + MOST_ENDS:
                 return allowed
@@ -152,6 +153,10 @@ class LlamaSampler:
         if not len(allowed):
             raise InvalidRequest("The grammar allows nothing that this model could say next.", param="grammar")
         return allowed
+
+    def _shown(self, best: Tokens, recent: Tokens) -> Tokens:
+        """The best, and whatever else a penalty might lift above them."""
+        return np.union1d(best, recent) if self._favours else best
 
     def logprob(self, row: int, token: int) -> TokenLogprob:
         """The token's log probability and those of the likeliest, by a softmax over the raw logits."""
@@ -170,7 +175,8 @@ class LlamaSampler:
 
     def _logits(self, row: int) -> Logits:
         pointer = llama_cpp.llama_get_logits_ith(self._context, row)
-        return np.ctypeslib.as_array(pointer, (self._size,))
+        values = memoryview(self._row.from_address(ctypes.addressof(pointer.contents)))
+        return np.frombuffer(values, np.float32)
 
     def close(self) -> None:
         """Free the chain."""
@@ -186,12 +192,6 @@ def _window(sampling: Sampling) -> int:
     return PENALTY_WINDOW if penalised else 0
 
 
-def _joined(best: Tokens, recent: Tokens) -> Tokens:
-    """Both, in the order of the vocabulary, in which ties are broken."""
-    new = recent[best[np.searchsorted(best, recent).clip(max=len(best) - 1)] != recent]
-    return np.sort(np.concatenate((best, new))) if len(new) else best
-
-
 def _best(scores: Logits, count: int) -> Tokens:
     """At least the ``count`` best tokens, in their order.
 
@@ -201,13 +201,9 @@ def _best(scores: Logits, count: int) -> Tokens:
     stripes = len(scores) // 64
     if count >= len(scores):
         return np.arange(len(scores))
-    bar = _bar(scores if count >= stripes else scores[: stripes * 64].reshape(64, stripes).max(axis=0), count)
-    tokens = np.flatnonzero(scores >= bar)
+    peaks = scores.copy() if count >= stripes else scores[: stripes * 64].reshape(64, stripes).max(axis=0)
+    peaks.partition(len(peaks) - count)
+    tokens = np.flatnonzero(scores >= peaks[len(peaks) - count])
     if not len(tokens):
         raise DecodeFailed("The model computed something that is not a number.")
     return tokens
-
-
-def _bar(scores: Logits, count: int) -> np.float32:
-    bar: np.float32 = np.partition(scores, len(scores) - count)[len(scores) - count]
-    return bar

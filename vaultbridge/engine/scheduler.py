@@ -180,6 +180,9 @@ class Scheduler:
         if sequence.drafter is None or not self._drafts:
             return []
         most = min(self._batch_size - rows, MOST_OUTPUTS - rows + others, sequence.max_tokens - sequence.generated - 1)
+        if any(self._pending(other) > 1 for other in self.running):
+            # A draft beside a chunk makes every stream wait for both: they share the time.
+            most = min(most, max(0, self._costs.chunk(CHUNK_SECONDS, rows) - LEAST_CHUNK))
         draft = sequence.drafter.draft(most, lambda drafted: self._costs.step(rows + drafted), others)
         return draft[: self._room(rows, len(draft))]
 

@@ -46,8 +46,8 @@ class Stopwatch:
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self.decoding = self.sampling = 0.0
-        self.steps = self.samples = 0
+        self.decoding = 0.0
+        self.sampling: list[float] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._decoder, name)
@@ -57,7 +57,6 @@ class Stopwatch:
         start = time.perf_counter()
         self._decoder.decode(segments)
         self.decoding += time.perf_counter() - start
-        self.steps += 1
 
     def sampler(self, sampling: Sampling) -> TokenSampler:
         """One whose ``sample`` is timed."""
@@ -72,8 +71,7 @@ class _TimedSampler:
     def sample(self, row: int) -> int:
         start = time.perf_counter()
         token = self._sampler.sample(row)
-        self._watch.sampling += time.perf_counter() - start
-        self._watch.samples += 1
+        self._watch.sampling.append(time.perf_counter() - start)
         return token
 
 
@@ -176,7 +174,7 @@ class Figures:
         return count / (time.perf_counter() - start)
 
     def overhead(self) -> str:
-        """Milliseconds of a step that are neither the model's nor the sampler's, and of a sampled token."""
+        """Milliseconds of a step that are neither the model's nor the sampler's, and of a sampled token: medians."""
         lines = []
         for clients, sampling in ((1, GREEDY), (4, GREEDY), (1, Sampling(max_tokens=96))):
             watch = Stopwatch(self._decoder)
@@ -184,15 +182,15 @@ class Figures:
             prompts = [self.ask(self.text(100, 100 * i) + "\n\nTell a story.") for i in range(clients)]
             for call, prompt in enumerate(prompts):
                 engine.submit(call, Generate(prompt, replace(sampling, ignore_eos=True)))
-            watch.decoding = watch.sampling = watch.steps = watch.samples = 0
-            start = time.perf_counter()
+            watch.sampling, own = [], []
             while engine.busy:
+                watch.decoding, sampled, start = 0.0, len(watch.sampling), time.perf_counter()
                 engine.step()
-            own = time.perf_counter() - start - watch.decoding - watch.sampling
+                own.append(time.perf_counter() - start - watch.decoding - sum(watch.sampling[sampled:]))
             kind = "greedy" if sampling is GREEDY else "default settings"
             lines.append(
-                f"{clients} sequences, {kind}: {own / watch.steps * 1000:.3f} ms a step, "
-                f"sampling {watch.sampling / watch.samples * 1000:.3f} ms a token"
+                f"{clients} sequences, {kind}: {statistics.median(own) * 1000:.3f} ms a step, "
+                f"sampling {statistics.median(watch.sampling) * 1000:.3f} ms a token"
             )
         return "\n    ".join(lines)
 
