@@ -67,9 +67,7 @@ class EngineSettings(_Section):
     ubatch: int = Field(512, ge=32, description="tokens that are computed at once, at most a batch")
     threads: int = Field(0, ge=0, description="threads for the chat model; 0: one for each physical core")
     gpu_layers: int = Field(-1, ge=-1, description="layers on the GPU; -1: all that fit")
-    flash_attention: Literal["auto", "on", "off"] = Field(
-        "auto", description="`auto`: on a GPU, or with a small kv_type"
-    )
+    flash_attention: Literal["auto", "on", "off"] = Field("auto", description="`auto`: where the device has it")
     kv_type: Literal["f32", "f16", "q8_0", "q4_0"] = Field(
         "f16", description="numbers of the cache; smaller saves memory"
     )

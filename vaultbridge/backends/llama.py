@@ -32,8 +32,8 @@ class LlamaDecoder:
 
     ``context`` bounds one sequence, ``cache`` all of them together, in tokens; 0: twice a context where memory allows.
     ``swa_full`` keeps the whole past of sliding-window models (Gemma), so that any prefix can be reused; without it
-    memory is saved, and what the window has left behind is computed again. ``flash_attention`` "auto" is off on a
-    CPU: for the few tokens of a decoding step at some depth the plain kernels are faster there.
+    memory is saved, and what the window has left behind is computed again. ``flash_attention`` "auto" is on where the
+    device has it: the plain kernels compute what other sequences hold in the shared cache, to mask it afterwards.
     """
 
     def __init__(
@@ -66,7 +66,6 @@ class LlamaDecoder:
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         context = min(context, trained) if trained > 0 else context
-        plain = not llama_cpp.llama_supports_gpu_offload() and kv_type in ("f16", "f32")
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = max(context, cache or self._default_cache(context, kv_type))
         params.n_batch = batch
@@ -75,7 +74,7 @@ class LlamaDecoder:
         params.kv_unified = True
         params.swa_full = swa_full
         params.type_k = params.type_v = _KV_TYPES[kv_type]
-        params.flash_attn_type = _FLASH["off" if flash_attention == "auto" and plain else flash_attention]
+        params.flash_attn_type = _FLASH[flash_attention]
         params.n_threads = params.n_threads_batch = threads or _physical_cores()
         with _listening() as complaints:
             self._context = llama_cpp.llama_init_from_model(self._model, params)

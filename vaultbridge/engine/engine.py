@@ -25,12 +25,19 @@ CALIBRATION_SECONDS = 0.4
 
 
 class Engine:
-    """Continuous batching over one Decoder."""
+    """Continuous batching over one Decoder; ``costs`` is what an earlier one has learned about this machine."""
 
-    def __init__(self, decoder: Decoder, clock: Callable[[], float] = time.monotonic, *, drafts: bool = True) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        drafts: bool = True,
+        costs: BatchCosts | None = None,
+    ) -> None:
         self._decoder = decoder
         self._clock = clock
-        self._costs = BatchCosts()
+        self._costs = costs or BatchCosts()
         self._slots = Slots(decoder, decoder.info.context)
         self._scheduler = Scheduler(self._slots, self._costs, decoder.batch_size, drafts=drafts and decoder.rewinds)
 

@@ -27,9 +27,11 @@ from vaultbridge.core.dialogue import (
     Piece,
     PromptNote,
     Sampling,
+    TokenLogprob,
 )
 from vaultbridge.core.ports import Decoder, Segment, TokenSampler
 from vaultbridge.engine.calls import Generate
+from vaultbridge.engine.costs import BatchCosts
 from vaultbridge.engine.engine import Engine
 from vaultbridge.engine.launch import share_cores
 from vaultbridge.engine.load import load_class
@@ -37,6 +39,10 @@ from vaultbridge.engine.load import load_class
 LLAMA = "vaultbridge.backends.llama:LlamaDecoder"
 CONTEXT = 8192
 GREEDY = Sampling(temperature=0, repeat_penalty=1.0, max_tokens=96)
+FREE = Sampling(temperature=0.8, seed=1, repeat_penalty=1.0, max_tokens=96, ignore_eos=True)
+"""Warm enough that a small model does not go round in circles, which drafts would profit from."""
+WINDOWS = 4
+"""Stretches of the notes that answers quote from."""
 QUOTES = 0.7
 """An answer of which so much stands in its notes, in stretches of eight tokens and more, is one that quotes."""
 
@@ -81,6 +87,7 @@ class Answer:
 
     stamps: list[float] = field(default_factory=list)
     text: str = ""
+    logprobs: list[TokenLogprob] = field(default_factory=list)
     finished: Finished | None = None
 
     @property
@@ -110,6 +117,7 @@ def answers(
             if isinstance(event, Piece):
                 result[call].stamps.append(time.perf_counter() - start)
                 result[call].text += event.text
+                result[call].logprobs += event.logprobs
             elif isinstance(event, Finished):
                 result[call].finished = event
     return result
@@ -122,6 +130,8 @@ class Figures:
         self._decoder = decoder
         self._tokens = decoder.tokenize(notes)
         self._rounds = rounds
+        self._costs = BatchCosts()
+        Engine(decoder, costs=self._costs).calibrate()
 
     def text(self, tokens: int, start: int = 0) -> str:
         """So many tokens of the notes."""
@@ -134,11 +144,9 @@ class Figures:
             self._decoder.truncate(slot, 0)
 
     def engine(self, *, drafts: bool = False, decoder: Decoder | None = None) -> Engine:
-        """One whose cache is empty."""
+        """One whose cache is empty, and which knows the machine as one does that has run for a while."""
         self.clear()
-        engine = Engine(decoder or self._decoder, drafts=drafts)
-        engine.calibrate()
-        return engine
+        return Engine(decoder or self._decoder, drafts=drafts, costs=self._costs)
 
     def ask(self, text: str) -> GroundedPrompt:
         """A prompt for a chat model; for a base model, a text to go on with."""
@@ -224,30 +232,33 @@ class Figures:
 
     def drafts(self) -> str:
         """Drafted against undrafted speed: answers that quote, that do not, and pure copying."""
-        text = self.text(1150)
-        paragraphs = [part for part in text.split("\n\n") if len(part) > 200 and not part.startswith("#")]
-        quoting = [
-            GroundedPrompt(Continuation(f"{text}\n\nThe note says:\n\n> {' '.join(part.split()[:8])}"))
-            for part in paragraphs[:8]
-        ]
-        told = [self.ask(f"{text}\n\n{line}") for line in _STORIES]
+        quoting, told = [], []
+        for window in range(WINDOWS):
+            text = self.text(1150, 1150 * window)
+            paragraphs = [part for part in text.split("\n\n") if len(part) > 200 and not part.startswith("#")]
+            for part in paragraphs[:4]:
+                start = " ".join(part.split()[:8])
+                quoting.append(GroundedPrompt(Continuation(f"{text}\n\nThe note says:\n\n> {start}")))
+            told.append(self.ask(f"{text}\n\n{_STORIES[window % len(_STORIES)]}"))
         copied = self.text(400)
         copying = [GroundedPrompt(Continuation(f"{copied}\n\n{copied}\n\n{copied}\n\n{self.text(20)}"))]
-        lines = []
-        for name, prompts in (("quoting", quoting), ("not quoting", told), ("copying", copying)):
-            pairs = [pair for prompt in prompts for pair in self._pairs(prompt)]
-            shares = [self._quoted(prompt, pairs[i * self._rounds][0]) for i, prompt in enumerate(prompts)]
-            for label, wanted in (("", lambda share: True), (f", {QUOTES:.0%} quoted", lambda share: share >= QUOTES)):
-                chosen = [pair for i, pair in enumerate(pairs) if wanted(shares[i // self._rounds])]
-                if chosen and (not label or name == "quoting"):
-                    lines.append(f"{name}{label}: " + _drafted(chosen))
+        pairs = [self._pair(prompt, GREEDY) for prompt in quoting]
+        quoted = [
+            pair
+            for prompt, pair in zip(quoting, pairs, strict=True)
+            if min(self._quoted(prompt, answer) for answer in pair) >= QUOTES
+        ]
+        lines = [f"quoting: {_drafted(pairs)}"]
+        if quoted:
+            lines.append(f"quoting, {QUOTES:.0%} of both answers quoted: {_drafted(quoted)}")
+        lines.append(f"not quoting: {_drafted([self._pair(prompt, FREE) for prompt in told * self._rounds])}")
+        lines.append(f"copying: {_drafted([self._pair(prompt, GREEDY) for prompt in copying * self._rounds])}")
         return "\n    ".join(lines)
 
-    def _pairs(self, prompt: GroundedPrompt) -> list[tuple[Answer, Answer]]:
-        return [
-            (answers(self.engine(), [prompt], GREEDY)[0], answers(self.engine(drafts=True), [prompt], GREEDY)[0])
-            for _ in range(self._rounds)
-        ]
+    def _pair(self, prompt: GroundedPrompt, sampling: Sampling) -> tuple[Answer, Answer]:
+        """An answer without drafts, and one with them."""
+        plain = answers(self.engine(), [prompt], sampling)[0]
+        return plain, answers(self.engine(drafts=True), [prompt], sampling)[0]
 
     def _quoted(self, prompt: GroundedPrompt, answer: Answer, length: int = 8) -> float:
         tokens, _ = self._decoder.render(prompt.prompt)
@@ -291,39 +302,29 @@ class Figures:
     def identity(self) -> str:
         """Whether greedy answers are the same alone and in company, drafted and not, and where they part."""
         prompts = [self.ask(f"{self.text(200, 200 * i)}\n\nTell a story.") for i in range(4)]
-        alone = [answers(self.engine(), [prompt], GREEDY)[0] for prompt in prompts]
-        again = [answers(self.engine(), [prompt], GREEDY)[0] for prompt in prompts]
-        four = answers(self.engine(), prompts, GREEDY)
-        drafted = [answers(self.engine(drafts=True), [prompt], GREEDY)[0] for prompt in prompts]
+        sampling = replace(GREEDY, logprobs=2)
+        alone = [answers(self.engine(), [prompt], sampling)[0] for prompt in prompts]
+        again = [answers(self.engine(), [prompt], sampling)[0] for prompt in prompts]
+        four = answers(self.engine(), prompts, sampling)
+        drafted = [answers(self.engine(drafts=True), [prompt], sampling)[0] for prompt in prompts]
         lines = []
         for name, others in (("alone again", again), ("in a batch of four", four), ("drafted", drafted)):
             same = [one.end.tokens == other.end.tokens for one, other in zip(alone, others, strict=True)]
             lines.append(f"{name}: {sum(same)} of {len(same)} answers identical")
-        for i, (one, other) in enumerate(zip(alone, four, strict=True)):
-            if one.end.tokens != other.end.tokens:
-                lines.append(self._parting(prompts[i], one.end.tokens, other.end.tokens))
+            lines += [_parting(one, other) for one, other in zip(alone, others, strict=True)]
         return "\n    ".join(lines)
 
-    def _parting(self, prompt: GroundedPrompt, one: tuple[int, ...], other: tuple[int, ...]) -> str:
-        """How near the two tokens were at which two answers part, and how a batch's size moves their logits."""
-        at = next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-        tokens, _ = self._decoder.render(prompt.prompt)
-        tokens = [*tokens, *one[:at]]
-        margins = []
-        for last in (1, 4):
-            self.clear()
-            for start in range(0, len(tokens) - last, self._decoder.batch_size):
-                chunk = tokens[start : min(start + self._decoder.batch_size, len(tokens) - last)]
-                self._decoder.decode([Segment(0, start, chunk)])
-            self._decoder.decode([Segment(0, len(tokens) - last, tokens[-last:], outputs=last)])
-            sampler = self._decoder.sampler(GREEDY)
-            values = [sampler.logprob(last - 1, token).logprob for token in (one[at], other[at])]
-            sampler.close()
-            margins.append(values[0] - values[1])
-        return (
-            f"parted at token {at}: the two were {margins[0]:+.4f} apart computed alone, {margins[1]:+.4f} as the last "
-            "of four rows"
-        )
+
+def _parting(one: Answer, other: Answer) -> str:
+    """How far the same tokens' log-probabilities were moved, and how near the two were where the answers part."""
+    moved, ends = 0.0, "the same to the end"
+    for at, (a, b) in enumerate(zip(one.logprobs, other.logprobs, strict=False)):
+        if a.data != b.data:
+            margins = " and ".join(f"{it.top[0].logprob - it.top[1].logprob:.3f}" for it in (a, b))
+            ends = f"parted at token {at}, where the best two were {margins} apart"
+            break
+        moved = max(moved, abs(a.logprob - b.logprob))
+    return f"    log-probabilities moved by up to {moved:.3f}; {ends}"
 
 
 _STORIES = (

@@ -33,6 +33,11 @@ SCENARIOS: Mapping[str, tuple[str, ...]] = {
 }
 FIGURES = ("wall_s", "tok_s", "ttft_mean_ms", "ttft_p50_ms", "gap_p50_ms", "gap_max_ms")
 START_SECONDS = 120
+SCENARIO_SECONDS = 300
+"""How long a scenario may take before its server counts as hanging."""
+
+Results = dict[str, dict[str, list[dict[str, Any] | None]]]
+"""The rows of each round, by scenario and server; None where a server hung."""
 
 # llama-server as its own command line starts it: four slots, unified cache, flash attention as it decides.
 LLAMA_SERVER = """
@@ -108,12 +113,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def measure(command: list[str], port: int, load: Path, arguments: tuple[str, ...]) -> dict[str, Any]:
-    """One scenario against one fresh server."""
+def measure(command: list[str], port: int, load: Path, arguments: tuple[str, ...]) -> dict[str, Any] | None:
+    """One scenario against one fresh server; None if it hung."""
     with running(command, port) as url:
-        done = subprocess.run(
-            [sys.executable, str(load), url, "x@plain", *arguments], capture_output=True, text=True, check=True
-        )
+        asking = [sys.executable, str(load), url, "x@plain", *arguments]
+        try:
+            done = subprocess.run(asking, capture_output=True, text=True, check=True, timeout=SCENARIO_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
@@ -130,7 +137,8 @@ def main() -> None:
     parser.add_argument("--example-server", type=Path, help="examples/server/server.py of llama-cpp-python's sources")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    results: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no server outlives us
+    results: Results = {}
     for scenario in options.scenario or SCENARIOS:
         for _ in range(options.rounds):
             port = free_port()
@@ -145,15 +153,19 @@ def main() -> None:
         print("\n\n".join(table(scenario, servers) for scenario, servers in results.items()))  # noqa: T201
 
 
-def table(scenario: str, servers: Mapping[str, list[dict[str, Any]]]) -> str:
+def table(scenario: str, servers: Mapping[str, list[dict[str, Any] | None]]) -> str:
     """Medians of each server, and of ours over theirs, round by round: the machine changes from minute to minute."""
     lines = [scenario.ljust(26) + "".join(figure.rjust(14) for figure in ("ok", *FIGURES))]
     for name, rows in servers.items():
-        medians = [statistics.median(row[figure] or 0 for row in rows) for figure in FIGURES]
-        cells = [str(sum(row["ok"] for row in rows)), *(f"{value:,.1f}" for value in medians)]
+        ended = [row for row in rows if row]
+        if not ended:
+            lines.append(name.ljust(26) + "hung".rjust(14))
+            continue
+        medians = [statistics.median(row[figure] or 0 for row in ended) for figure in FIGURES]
+        cells = [str(sum(row["ok"] for row in ended)), *(f"{value:,.1f}" for value in medians)]
         lines.append(name.ljust(26) + "".join(cell.rjust(14) for cell in cells))
-        if name != "vaultbridge":
-            pairs = list(zip(servers["vaultbridge"], rows, strict=True))
+        pairs = [(us, them) for us, them in zip(servers["vaultbridge"], rows, strict=True) if us and them]
+        if name != "vaultbridge" and pairs:
             ratios = [statistics.median((us[it] or 0) / (them[it] or 1) for us, them in pairs) for it in FIGURES]
             lines.append("  vaultbridge / it".ljust(40) + "".join(f"{ratio:.2f}".rjust(14) for ratio in ratios))
     return "\n".join(lines)
