@@ -82,11 +82,12 @@ class FakeStore:
         """The chunks nearest to ``vector`` by cosine, best first; those without a vector are not seen."""
         space = self._space()
         rows = [chunk for chunk in self._rows() if chunk.digest in space and self._visible(chunk.note, scope)]
-        if not rows:
-            return []
-        matrix = np.stack([space[chunk.digest] for chunk in rows])
-        cosines = matrix @ vector / (np.linalg.norm(matrix, axis=1) * np.linalg.norm(vector))
-        return _best([Scored(chunk, float(cosine)) for chunk, cosine in zip(rows, cosines, strict=True)], limit)
+        # One by one: in a matrix product, equal rows may differ in the last bit, by where they stand.
+        cosines = {
+            digest: float(space[digest] @ vector / (np.linalg.norm(space[digest]) * np.linalg.norm(vector)))
+            for digest in {chunk.digest for chunk in rows}
+        }
+        return _best([Scored(chunk, cosines[chunk.digest]) for chunk in rows], limit)
 
     async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored vectors among ``digests``, float32, as precise as float16."""
