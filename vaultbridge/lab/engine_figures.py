@@ -11,30 +11,28 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from vaultbridge.core.dialogue import (
     Continuation,
     Conversation,
-    Failed,
-    Finished,
     GroundedPrompt,
     Message,
     NoteBlock,
     Piece,
     PromptNote,
     Sampling,
-    TokenLogprob,
 )
-from vaultbridge.core.ports import Decoder, Segment, TokenSampler
+from vaultbridge.core.ports import Decoder, Segment
 from vaultbridge.engine.calls import Generate
 from vaultbridge.engine.costs import BatchCosts
 from vaultbridge.engine.engine import Engine
 from vaultbridge.engine.launch import share_cores
 from vaultbridge.engine.load import load_class
+from vaultbridge.lab.answers import Answer, answers
+from vaultbridge.lab.stopwatch import Stopwatch
 
 LLAMA = "vaultbridge.backends.llama:LlamaDecoder"
 CONTEXT = 8192
@@ -43,84 +41,10 @@ FREE = Sampling(temperature=0.8, seed=1, repeat_penalty=1.0, max_tokens=96, igno
 """Warm enough that a small model does not go round in circles, which drafts would profit from."""
 WINDOWS = 4
 """Stretches of the notes that answers quote from."""
+OTHERS = (0, 2048, 6144)
+"""Cells of the cache that other sequences hold, while one is timed."""
 QUOTES = 0.7
 """An answer of which so much stands in its notes, in stretches of eight tokens and more, is one that quotes."""
-
-
-class Stopwatch:
-    """A Decoder that knows how long the model and its samplers took; the rest of a step is the engine's own."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
-        self.decoding = 0.0
-        self.sampling: list[float] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._decoder, name)
-
-    def decode(self, segments: Sequence[Segment]) -> None:
-        """Timed."""
-        start = time.perf_counter()
-        self._decoder.decode(segments)
-        self.decoding += time.perf_counter() - start
-
-    def sampler(self, sampling: Sampling) -> TokenSampler:
-        """One whose ``sample`` is timed."""
-        return _TimedSampler(self._decoder.sampler(sampling), self)
-
-
-class _TimedSampler:
-    def __init__(self, sampler: TokenSampler, watch: Stopwatch) -> None:
-        self._sampler, self._watch = sampler, watch
-        self.logprob, self.close = sampler.logprob, sampler.close
-
-    def sample(self, row: int) -> int:
-        start = time.perf_counter()
-        token = self._sampler.sample(row)
-        self._watch.sampling.append(time.perf_counter() - start)
-        return token
-
-
-@dataclass(slots=True)
-class Answer:
-    """One answer as its client sees it; times are seconds since it was asked."""
-
-    stamps: list[float] = field(default_factory=list)
-    text: str = ""
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    finished: Finished | None = None
-
-    @property
-    def end(self) -> Finished:
-        """Its Finished."""
-        assert self.finished is not None
-        return self.finished
-
-    @property
-    def speed(self) -> float:
-        """Tokens a second after the first."""
-        return (self.end.usage.completion_tokens - 1) / max(1e-9, self.stamps[-1] - self.stamps[0])
-
-
-def answers(
-    engine: Engine, prompts: Sequence[GroundedPrompt], sampling: Sampling, *, warm: bool = False
-) -> list[Answer]:
-    """Ask all at once and wait for every answer."""
-    start = time.perf_counter()
-    result = [Answer() for _ in prompts]
-    for call, prompt in enumerate(prompts):
-        engine.submit(call, Generate(prompt, sampling, warm=warm))
-    while engine.busy:
-        for call, event in engine.step():
-            if isinstance(event, Failed):
-                raise event.error
-            if isinstance(event, Piece):
-                result[call].stamps.append(time.perf_counter() - start)
-                result[call].text += event.text
-                result[call].logprobs += event.logprobs
-            elif isinstance(event, Finished):
-                result[call].finished = event
-    return result
 
 
 class Figures:
@@ -270,6 +194,36 @@ class Figures:
                 covered.update(range(i, i + length))
         return len(covered) / max(1, len(said))
 
+    def company(self) -> str:
+        """What a prompt's token and steps of one and of eight rows cost beside what others hold in the cache."""
+        tokens = (self._tokens * (-(-CONTEXT // len(self._tokens))))[:CONTEXT]
+        lines = []
+        for others in OTHERS:
+            self.clear()
+            for slot in range(others // 1024):
+                self._timed(slot + 1, 0, tokens[:1024])
+            samples = []
+            for _ in range(self._rounds):
+                self._decoder.truncate(0, 0)
+                prompt = self._timed(0, 0, tokens[:1024]) / 1024
+                ones = [self._timed(0, 1024 + i, tokens[i : i + 1], rows=True) for i in range(12)]
+                eights = [self._timed(0, 1036 + 8 * i, tokens[8 * i : 8 * i + 8], rows=True) for i in range(6)]
+                samples.append((prompt, statistics.median(ones), statistics.median(eights)))
+            prompt, one, eight = (statistics.median(column) * 1000 for column in zip(*samples, strict=True))
+            lines.append(
+                f"{others:,} cells of others: {prompt:.2f} ms for a prompt's token, {one:.1f} for a row, "
+                f"{eight:.1f} for eight"
+            )
+        return "\n    ".join(lines)
+
+    def _timed(self, slot: int, start: int, tokens: Sequence[int], *, rows: bool = False) -> float:
+        """Seconds to decode these tokens, every one of them with its logits or none."""
+        began = time.perf_counter()
+        for at in range(0, len(tokens), self._decoder.batch_size):
+            chunk = list(tokens[at : at + self._decoder.batch_size])
+            self._decoder.decode([Segment(slot, start + at, chunk, outputs=len(chunk) if rows else 1)])
+        return time.perf_counter() - began
+
     def gap(self) -> str:
         """The longest gap of a stream while another client's prompt of 4,000 tokens is prefilled."""
         engine = self.engine(drafts=True)
@@ -362,11 +316,12 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
-    names = ("decode", "overhead", "turns", "drafts", "gap", "identity")
+    names = ("decode", "overhead", "turns", "drafts", "company", "gap", "identity")
     parser.add_argument("--only", action="append", choices=names)
+    parser.add_argument("--flash-attention", choices=("auto", "on", "off"), default="auto")
     options = parser.parse_args()
     share_cores()
-    decoder = load_class(LLAMA)(options.model, options.model.stem, CONTEXT)
+    decoder = load_class(LLAMA)(options.model, options.model.stem, CONTEXT, flash_attention=options.flash_attention)
     figures = Figures(decoder, notes_of(options.notes), options.rounds)
     for name in options.only or names:
         figure: Callable[[], str] = getattr(figures, name)
