@@ -23,6 +23,7 @@ from vaultbridge.core.dialogue import (
     PromptNote,
     Sampling,
     Started,
+    Usage,
 )
 from vaultbridge.core.errors import ContextTooLong, DecodeFailed, Overloaded
 from vaultbridge.core.ports import Segment
@@ -70,6 +71,10 @@ async def events(generator: HostedGenerator, prompt: GroundedPrompt, sampling: S
     return [event async for event in generator.stream(prompt, sampling)]
 
 
+def usage(events: list[Event]) -> Usage:
+    return next(event.usage for event in events if isinstance(event, Finished))
+
+
 def said(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Piece))
 
@@ -90,7 +95,7 @@ async def test_notes_reach_the_model_and_are_reported(generator: HostedGenerator
         instructions="Rules",
     )
     answer = await events(generator, prompt)
-    assert answer[0] == Started(kept=(1,), omitted=())
+    assert answer[0] == Started(kept=(1,), omitted=(), prompt_tokens=usage(answer).prompt_tokens)
     assert said(answer) == "Every two days. [1]"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_cpp.llama_grammar import SchemaConverter
+
+from vaultbridge.backends.gbnf_rules import Rules, renamed
 
 MOST_REPEATED = 500
 """The highest bound of a schema's lengths and counts: the converter nests a parenthesis for each."""
@@ -23,11 +26,24 @@ def json_grammar(schema: str) -> str:
 
     Raises ValueError, or whatever the converter stumbles over.
     """
+    grammar: str = _converted(schema).format_grammar()
+    return grammar
+
+
+def json_rules(schemas: Sequence[Mapping[str, Any]], prefix: str) -> Rules:
+    """The rules ``prefix0``, ``prefix1`` and so on for JSON texts that each schema allows. Raises as above."""
+    rules: Rules = {}
+    for place, schema in enumerate(schemas):
+        rules |= renamed(_converted(json.dumps(schema))._rules, f"{prefix}{place}-")
+        rules[f"{prefix}{place}"] = f"{prefix}{place}-root"
+    return rules
+
+
+def _converted(schema: str) -> _Converter:
     parsed = json.loads(schema)
     converter = _Converter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
     converter.visit(converter.resolve_refs(parsed, ""), "")
-    grammar: str = converter.format_grammar()
-    return grammar
+    return converter
 
 
 class _Converter(SchemaConverter):  # type: ignore[misc]

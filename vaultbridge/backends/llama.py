@@ -12,11 +12,16 @@ import llama_cpp
 import numpy as np
 import psutil
 
-from vaultbridge.backends.chat_template import ChatTemplate, Stretch, base_prompt
+from vaultbridge.backends.chat_template import ChatTemplate, base_prompt
 from vaultbridge.backends.llama_sampler import LlamaSampler
+from vaultbridge.backends.llama_vocabulary import LlamaVocabulary
+from vaultbridge.backends.middle import middle
+from vaultbridge.backends.replies.reading import PlainReader
+from vaultbridge.backends.replies.styles import BASE
+from vaultbridge.backends.tool_grammar import tool_grammar
 from vaultbridge.core.dialogue import Conversation, GeneratorInfo, Prompt, Sampling
 from vaultbridge.core.errors import CacheFull, DecodeFailed, ModelInvalid
-from vaultbridge.core.ports import Segment
+from vaultbridge.core.ports import ReplyFormat, Segment
 
 BATCH = 512
 """Tokens in one decode call at the most: between two calls an answer can be cancelled."""
@@ -63,7 +68,6 @@ class LlamaDecoder:
         if not self._model:
             why = f" ({complaints[0]})" if complaints else ""
             raise ModelInvalid(f"llama.cpp cannot load {path.name}{why}.", "Fetch the file again, or choose another.")
-        self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         context = min(context, trained) if trained > 0 else context
         params = llama_cpp.llama_context_default_params()
@@ -92,10 +96,11 @@ class LlamaDecoder:
         self._window = 0 if swa_full else llama_cpp.llama_model_n_swa(self._model)
         self._slots, self._batch_size = slots, batch
         self._batch = _Batch(batch)
-        template = llama_cpp.llama_model_chat_template(self._model, None)
-        self._template = (
-            ChatTemplate(template.decode(), self._text(self._bos), self._text(self._eos)) if template else None
-        )
+        handle = llama_cpp.llama_model_get_vocab(self._model)
+        source = (llama_cpp.llama_model_chat_template(self._model, None) or b"").decode()
+        self._vocabulary = LlamaVocabulary(handle, source)
+        bos, eos = self._vocabulary.name("bos"), self._vocabulary.name("eos")
+        self._template = ChatTemplate(source, bos, eos) if source else None
         self._info = GeneratorInfo(name, context, chat=self._template is not None)
 
     def _default_cache(self, context: int, kv_type: str) -> int:
@@ -129,61 +134,37 @@ class LlamaDecoder:
         """Recurrent states cannot go back, and a window that has moved on has lost what stood before it."""
         return not self._whole_states and not self._window
 
-    @property
-    def _bos(self) -> int:
-        return int(llama_cpp.llama_vocab_bos(self._vocab))
-
-    @property
-    def _eos(self) -> int:
-        return int(llama_cpp.llama_vocab_eos(self._vocab))
-
-    def _text(self, token: int) -> str:
-        return self._piece(token, special=True).decode(errors="replace") if token >= 0 else ""
-
     def render(self, prompt: Prompt) -> tuple[list[int], tuple[str, ...]]:
         """A prompt's tokens; what people wrote in it is never read as a control token."""
-        stop: tuple[str, ...] = ()
         if not isinstance(prompt, Conversation):
-            stretches = [Stretch(prompt.text, trusted=False)]
-        elif self._template:
-            stretches = self._template.render(prompt)
-        else:
-            stretches, stop = base_prompt(prompt)
-        tokens: list[int] = []
+            tokens, stop = middle(prompt, self._vocabulary)
+            return self._vocabulary.begun(tokens), stop
+        stretches, stop = (self._template.render(prompt), ()) if self._template else base_prompt(prompt)
+        tokens = []
         for stretch in stretches:
-            tokens += stretch.tokens or self._tokenize(stretch.text, special=stretch.trusted)
-        if llama_cpp.llama_vocab_get_add_bos(self._vocab) and tokens[:1] != [self._bos]:
-            tokens.insert(0, self._bos)
-        return tokens, stop
+            tokens += stretch.tokens or self._vocabulary.tokenize(stretch.text, special=stretch.trusted)
+        return self._vocabulary.begun(tokens), stop
+
+    def reply(self, prompt: Prompt) -> ReplyFormat:
+        """Its own format, as far as its chat template tells; a base model calls tools as it is told to."""
+        if not isinstance(prompt, Conversation):
+            return ReplyFormat(PlainReader)
+        style = self._template.style if self._template else BASE
+        end = self._template.render(prompt)[-1:] if self._template and style.thoughts else []
+        inside = any(style.thoughts.is_open(stretch.text) for stretch in end if style.thoughts and stretch.trusted)
+        return ReplyFormat(lambda: style.reader(prompt, inside=inside), tool_grammar(style, prompt, inside=inside))
 
     def tokenize(self, text: str) -> list[int]:
         """Plain text's tokens."""
-        return self._tokenize(text, special=False)
-
-    def _tokenize(self, text: str, *, special: bool) -> list[int]:
-        data = text.encode()
-        room = len(data) + 8  # never more tokens than bytes, but for what a vocabulary adds in front
-        buffer = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._vocab, data, len(data), buffer, room, False, special)
-        if count < 0:
-            raise DecodeFailed(f"llama.cpp could not tokenize a text of {len(data)} bytes.")
-        return list(buffer[:count])
+        return self._vocabulary.tokenize(text)
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes that a token stands for; control tokens stand for none."""
-        return self._piece(token, special=False)
-
-    def _piece(self, token: int, *, special: bool) -> bytes:
-        buffer = ctypes.create_string_buffer(64)
-        length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
-        if length < 0:
-            buffer = ctypes.create_string_buffer(-length)
-            length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
-        return buffer.raw[:length]
+        """The bytes that a token stands for; control tokens stand for none, but for the marks of replies."""
+        return self._vocabulary.token_bytes(token)
 
     def is_end(self, token: int) -> bool:
         """Whether a token ends generation (end of text, end of turn)."""
-        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+        return self._vocabulary.is_end(token)
 
     def decode(self, segments: Sequence[Segment]) -> None:
         """Append each segment to its slot. Raises CacheFull or DecodeFailed."""

@@ -10,6 +10,25 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the client runs; ``parameters`` is a JSON schema, to be kept to the letter if ``strict``."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool; ``arguments`` is JSON text as the model wrote it, which need not be valid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn. ``parts`` are its texts in order; ``reasoning`` is kept apart from them.
 
@@ -20,7 +39,7 @@ class Message:
     role: Role
     parts: tuple[str, ...]
     name: str = ""
-    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     reasoning: str = ""
     tokens: tuple[int, ...] = ()
@@ -33,10 +52,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A chat prompt: rendered through the model's own template."""
+    """A chat prompt: rendered through the model's own template.
+
+    ``tools`` are those that may be called, ``call_required``: one of them must be; ``parallel_calls``: several may be.
+    """
 
     messages: tuple[Message, ...]
-    tools: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[Tool, ...] = ()
+    call_required: bool = False
+    parallel_calls: bool = True
     template_options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -183,6 +207,7 @@ class Started:
 
     kept: tuple[int, ...]
     omitted: tuple[int, ...]
+    prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,17 +221,34 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
+class CallHead:
+    """Which tool call a piece belongs to: the ``index``-th of its answer. The same in all pieces of one call."""
+
+    index: int
+    id: str
+    name: str
+
+
+PieceKind = Literal["answer", "reasoning", "tool_call"]
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
-    """The next stretch of an answer: whole characters, never half a code point."""
+    """The next stretch of an answer: whole characters, never half a code point.
+
+    A ``tool_call`` piece has a ``call``, and its text is a stretch of the arguments' JSON; the first piece of a call
+    may be empty.
+    """
 
     text: str
     choice: int = 0
     tokens: int = 1
-    kind: Literal["answer", "reasoning", "tool_call"] = "answer"
+    kind: PieceKind = "answer"
     logprobs: tuple[TokenLogprob, ...] = ()
+    call: CallHead | None = None
 
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls"]
 
 
 @dataclass(frozen=True, slots=True)

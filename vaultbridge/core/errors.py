@@ -4,7 +4,7 @@
 
     VaultbridgeError
     ├── ConfigError       VaultNotFound · ModelMissing · ModelInvalid · BackendUnknown · PortTaken · IndexLocked
-    ├── RequestError      InvalidRequest · ContextTooLong · UnknownModel · Forbidden · WrongVault
+    ├── RequestError      InvalidRequest · ContextTooLong · UnknownModel · Unauthorized · Forbidden · WrongVault
     ├── BusyError         Overloaded · NotReady · DeadlineExceeded
     ├── IndexingError     NoteUnreadable · StoreMismatch · DiskFull
     └── ComputeError      DecodeFailed · CacheFull · EmbedFailed · WorkerLost
@@ -112,8 +112,14 @@ class UnknownModel(RequestError):
     code = "model_not_found"
 
 
+class Unauthorized(RequestError):
+    """The token is missing or wrong."""
+
+    code = "invalid_api_key"
+
+
 class Forbidden(RequestError):
-    """The caller may not do this: wrong host, foreign origin or missing token."""
+    """The caller may not do this: wrong host or foreign origin."""
 
     code = "forbidden"
 

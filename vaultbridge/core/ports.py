@@ -7,7 +7,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from vaultbridge.core.dialogue import Event, GeneratorInfo, GroundedPrompt, Prompt, Sampling, TokenLogprob, Usage
+from vaultbridge.core.dialogue import (
+    Event,
+    GeneratorInfo,
+    Grammar,
+    GroundedPrompt,
+    Piece,
+    Prompt,
+    Sampling,
+    TokenLogprob,
+    Usage,
+)
 from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Scope, Scored, StoreCounts, Vector
 
@@ -58,6 +68,32 @@ class Segment:
     outputs: int = 0
 
 
+class ReplyReader(Protocol):
+    """Takes one answer apart as it comes: what is said, what is only thought, what calls a tool.
+
+    Pieces have no tokens and belong to choice 0; whoever pushes knows better.
+    """
+
+    @property
+    def over(self) -> bool:
+        """Whether the answer may end here: nothing that still comes belongs to it."""
+
+    def push(self, text: str) -> list[Piece]:
+        """What is certain now; text that may still become a mark of the format is held back."""
+
+    def finish(self) -> list[Piece]:
+        """What was still held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFormat:
+    """How the answer to one prompt is written: ``reader`` makes a reader for one choice of it; ``grammar`` is what the
+    prompt's tools force upon it (None: nothing)."""
+
+    reader: Callable[[], ReplyReader]
+    grammar: Grammar | None = None
+
+
 class KVCache(Protocol):
     """The keys and values of several sequences, one in each slot; ``capacity`` cells, a token each, serve them all.
 
@@ -96,6 +132,9 @@ class Decoder(KVCache, Protocol):
 
     def render(self, prompt: Prompt) -> tuple[list[int], tuple[str, ...]]:
         """A prompt's tokens, and the texts that end its answer beside the end-of-turn tokens."""
+
+    def reply(self, prompt: Prompt) -> ReplyFormat:
+        """How this model writes its answer to ``prompt``. Raises InvalidRequest for tools that cannot be forced."""
 
     def tokenize(self, text: str) -> list[int]:
         """Plain text's tokens: nothing added in front, nothing in it is special."""

@@ -6,9 +6,22 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from vaultbridge.core.dialogue import Event, Failed, Finished, FinishReason, GeneratorInfo, Piece, Started
+from vaultbridge.core.dialogue import (
+    Conversation,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    GeneratorInfo,
+    Grammar,
+    Piece,
+    Prompt,
+    Sampling,
+    Started,
+)
 from vaultbridge.core.errors import CacheFull, DeadlineExceeded, DecodeFailed, Overloaded, VaultbridgeError
-from vaultbridge.core.ports import Decoder, Segment, TokenSampler
+from vaultbridge.core.ports import Decoder, ReplyFormat, Segment, TokenSampler
+from vaultbridge.engine.answer import Answer
 from vaultbridge.engine.calls import Generate
 from vaultbridge.engine.costs import BatchCosts
 from vaultbridge.engine.drafts import Drafter
@@ -69,11 +82,14 @@ class Engine:
         if request.warm and any(not sequence.warm for sequence in self._scheduler.everyone()):
             return [(call, Failed(Overloaded("Somebody waits for an answer; nothing is prefilled now.")))]
         fitted = fit(request.prompt, request.sampling, self._decoder)
+        asked = request.sampling
+        if not request.warm:
+            reply = self._decoder.reply(fitted.prompt)
+            asked = replace(asked, grammar=_grammar(fitted.prompt, asked, reply))
         now = self._clock()
         events: Events = []
-        for choice in range(1 if request.warm else request.sampling.n):
-            seed = request.sampling.seed
-            sampling = replace(request.sampling, seed=seed + choice) if seed is not None else request.sampling
+        for choice in range(1 if request.warm else asked.n):
+            sampling = replace(asked, seed=asked.seed + choice) if asked.seed is not None else asked
             sequence = Sequence(
                 call,
                 list(fitted.tokens),
@@ -83,15 +99,15 @@ class Engine:
                 warm=request.warm,
                 deadline=now + request.deadline if request.deadline is not None else None,
                 sources=fitted.sources,
-                stop=fitted.stop,
                 arrived=now,
             )
             if not request.warm:
                 # Made here, so that a grammar that cannot be read fails before anything is computed.
                 sequence.sampler = self._decoder.sampler(sampling)
+                sequence.answer = Answer(reply.reader(), fitted.stop, choice)
             for warmed in self._scheduler.add(sequence):
                 events.append((warmed.call, Failed(Overloaded("Another request took its place."))))
-        return [*events, (call, Started(fitted.kept, fitted.omitted))]
+        return [*events, (call, Started(fitted.kept, fitted.omitted, len(fitted.tokens)))]
 
     def cancel(self, call: int) -> None:
         """Nobody waits for a call any more."""
@@ -152,9 +168,8 @@ class Engine:
         accepted = 0
         while True:
             token = _sampler(sequence).sample(row + accepted)
-            reason, text = self._take(sequence, token, row + accepted)
-            if text:
-                events.append((sequence.call, self._piece(sequence, text)))
+            reason, pieces = self._take(sequence, token, row + accepted)
+            events += [(sequence.call, piece) for piece in pieces]
             if reason or accepted == part.drafted or token != guess[accepted]:
                 break
             accepted += 1
@@ -165,46 +180,34 @@ class Engine:
         sequence.first = sequence.first or sequence.last
         return events + self._finish(sequence, reason) if reason else events
 
-    def _take(self, sequence: Sequence, token: int, row: int) -> tuple[FinishReason | None, str]:
-        """One more token: why the answer ends with it, if it does, and the text that is now certain."""
+    def _take(self, sequence: Sequence, token: int, row: int) -> tuple[FinishReason | None, list[Piece]]:
+        """One more token: why the answer ends with it, if it does, and the pieces that are now certain."""
         if self._decoder.is_end(token):
-            return "stop", ""
+            return "stop", []
         sequence.tokens.append(token)
-        if sequence.sampling.logprobs is not None:
-            sequence.logprobs.append(_sampler(sequence).logprob(row, token))
+        wanted = sequence.sampling.logprobs is not None
+        logprob = _sampler(sequence).logprob(row, token) if wanted else None
         if sequence.drafter is None:
             sequence.drafter = Drafter(sequence.tokens)
         else:
             sequence.drafter.push(token)
-        text = sequence.text.push(self._decoder.token_bytes(token))
-        if sequence.text.stopped:
-            return "stop", text
-        return ("length" if sequence.generated >= sequence.max_tokens else None), text
-
-    def _piece(self, sequence: Sequence, text: str) -> Piece:
-        tokens, sequence.shown = sequence.generated - sequence.shown, sequence.generated
-        logprobs, sequence.logprobs = tuple(sequence.logprobs), []
-        return Piece(text, sequence.choice, tokens, logprobs=logprobs)
+        answer = _answer(sequence)
+        pieces = answer.push(self._decoder.token_bytes(token), logprob)
+        if answer.over:
+            return "stop", pieces
+        return ("length" if sequence.generated >= sequence.max_tokens else None), pieces
 
     def _finish(self, sequence: Sequence, reason: FinishReason) -> Events:
         events: Events = []
-        if rest := sequence.text.finish():
-            events.append((sequence.call, self._piece(sequence, rest)))
-        finished = Finished(reason, sequence.usage, sequence.timings, sequence.choice, self._said(sequence))
+        own: tuple[int, ...] = ()
+        if not sequence.warm:
+            answer = _answer(sequence)
+            events = [(sequence.call, piece) for piece in answer.finish()]
+            own = answer.own(sequence.tokens[sequence.prompt_len :], self._decoder.token_bytes)
+            reason = "tool_calls" if answer.called and reason == "stop" else reason
+        finished = Finished(reason, sequence.usage, sequence.timings, sequence.choice, own)
         self._scheduler.remove(sequence)
         return [*events, (sequence.call, finished)]
-
-    def _said(self, sequence: Sequence) -> tuple[int, ...]:
-        """The tokens of the text that was shown: not those of a stop text, and none if one token belongs to both."""
-        said = sequence.tokens[sequence.prompt_len :]
-        if not sequence.text.stopped:
-            return tuple(said)
-        while self._characters(said) > sequence.text.shown:
-            said.pop()
-        return tuple(said) if self._characters(said) == sequence.text.shown else ()
-
-    def _characters(self, tokens: list[int]) -> int:
-        return len(b"".join(map(self._decoder.token_bytes, tokens)).decode(errors="replace"))
 
     def _fail(self, sequence: Sequence, error: Exception) -> Events:
         """A call ends here, with all its choices; what its slot holds is not to be trusted."""
@@ -253,6 +256,17 @@ class Engine:
                 )
                 events += self._fail(sequence, error)
         return events
+
+
+def _grammar(prompt: Prompt, sampling: Sampling, reply: ReplyFormat) -> Grammar | None:
+    """The request's own grammar, unless a tool must be called."""
+    required = isinstance(prompt, Conversation) and prompt.call_required
+    return reply.grammar if required or sampling.grammar is None else sampling.grammar
+
+
+def _answer(sequence: Sequence) -> Answer:
+    assert sequence.answer is not None, "what is only warmed is not answered"
+    return sequence.answer
 
 
 def _sampler(sequence: Sequence) -> TokenSampler:

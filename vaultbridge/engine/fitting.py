@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vaultbridge.core.dialogue import GroundedPrompt, PromptNote, Sampling
+from vaultbridge.core.dialogue import GroundedPrompt, Prompt, PromptNote, Sampling
 from vaultbridge.core.errors import ContextTooLong, InvalidRequest
 from vaultbridge.core.ports import Decoder
 
@@ -16,11 +16,11 @@ AFTER_DROPPING = 75
 
 @dataclass(frozen=True, slots=True)
 class FittedPrompt:
-    """A prompt as tokens. ``kept`` and ``omitted`` are note numbers, earlier ones too; ``sources`` those of the kept.
-
-    ``max_tokens`` is what the answer may take.
+    """A prompt with the notes that fit, and its tokens. ``kept`` and ``omitted`` are note numbers, earlier ones too;
+    ``sources`` those of the kept. ``max_tokens`` is what the answer may take.
     """
 
+    prompt: Prompt
     tokens: list[int]
     stop: tuple[str, ...]
     kept: tuple[int, ...]
@@ -42,7 +42,8 @@ def fit(prompt: GroundedPrompt, sampling: Sampling, decoder: Decoder) -> FittedP
     kept = _within_budget(prompt, decoder)
     earlier = dict(sorted(prompt.earlier.items()))
     while True:
-        tokens, stop = decoder.render(prompt.assembled(kept, earlier))
+        assembled = prompt.assembled(kept, earlier)
+        tokens, stop = decoder.render(assembled)
         if len(tokens) <= room or not (kept or earlier):
             break
         if earlier:
@@ -63,6 +64,7 @@ def fit(prompt: GroundedPrompt, sampling: Sampling, decoder: Decoder) -> FittedP
     numbers = {note.number for note in standing}
     left = context - len(tokens)
     return FittedPrompt(
+        prompt=assembled,
         tokens=tokens,
         stop=stop + sampling.stop,
         kept=tuple(note.number for note in standing),

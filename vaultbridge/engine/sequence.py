@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vaultbridge.core.dialogue import Sampling, Timings, TokenLogprob, Usage
+from vaultbridge.core.dialogue import Sampling, Timings, Usage
 from vaultbridge.core.ports import TokenSampler
+from vaultbridge.engine.answer import Answer
 from vaultbridge.engine.drafts import Drafter
-from vaultbridge.engine.text import TextStream
 
 Tokens = NDArray[np.int32]
 
@@ -21,7 +21,7 @@ class Sequence:
     """``tokens`` are the prompt's and then the answer's; those that are not in its slot's cache are yet to be decoded.
 
     ``call`` and ``choice`` say whose it is, ``rank`` is its place in the order of arrival. What a ``doomed`` one leaves
-    in the cache is for nobody. Times are seconds.
+    in the cache is for nobody. What is only warmed has no ``answer``. Times are seconds.
     """
 
     call: int
@@ -33,11 +33,10 @@ class Sequence:
     warm: bool = False
     deadline: float | None = None
     sources: frozenset[str] = frozenset()
-    stop: tuple[str, ...] = ()
+    answer: Answer | None = None
     # set by the constructor
     prompt_len: int = field(init=False)
     prompt: Tokens = field(init=False)
-    text: TextStream = field(init=False)
     # set on the way
     slot: int | None = None
     doomed: bool = False
@@ -45,8 +44,6 @@ class Sequence:
     passed: int = 0
     sampler: TokenSampler | None = None
     drafter: Drafter | None = None
-    shown: int = 0
-    logprobs: list[TokenLogprob] = field(default_factory=list)
     drafted: int = 0
     accepted: int = 0
     arrived: float = 0.0
@@ -57,7 +54,6 @@ class Sequence:
     def __post_init__(self) -> None:
         self.prompt_len = len(self.tokens)
         self.prompt = np.asarray(self.tokens, np.int32)
-        self.text = TextStream(self.stop)
 
     @property
     def generated(self) -> int:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 
+from vaultbridge.backends.fakes.voice import offered, planned, transcript
+from vaultbridge.backends.middle import stops
+from vaultbridge.backends.replies.json_calls import JsonCallsReader
+from vaultbridge.backends.replies.reading import PlainReader
+from vaultbridge.backends.replies.thinking import TAGS, ThinkingReader
 from vaultbridge.core.dialogue import Conversation, GeneratorInfo, Prompt, Sampling, TokenLogprob
 from vaultbridge.core.errors import CacheFull, DecodeFailed
-from vaultbridge.core.ports import Segment
+from vaultbridge.core.ports import ReplyFormat, ReplyReader, Segment
 
 END = 256
-_NOTE = re.compile(r"^\[1\] [^\n]*\n+(?P<text>[^\n]+)", re.MULTILINE)
-_USER = "<user>\n"
 
 
 class FakeDecoder:
     """Implements ``core.ports.Decoder`` deterministically, and refuses whatever the real cache would not survive.
 
     With notes in the prompt the answer is the first line of note 1 and its mark; without, it is ``You said: `` and
-    the last line of the prompt.
+    the last line of the prompt. What it can be asked for beside that, in the lines at the end of the user's turn:
+
+    - ``call NAME {json}``, once or in several lines, with tools in the prompt: calls them. If a call is required and
+      none is asked for, it calls the first tool, with arguments that the tool's schema allows.
+    - ``think TEXT``, as the last line or before the last line or its calls: thinks TEXT first.
+
+    After tools' results the answer is ``Tool said: `` and the results, with commas between them.
     """
 
     def __init__(
@@ -59,14 +67,27 @@ class FakeDecoder:
         return True
 
     def render(self, prompt: Prompt) -> tuple[list[int], tuple[str, ...]]:
-        """A prompt's tokens: each turn under its role in angle brackets."""
+        """A prompt's tokens: each turn under its role in angle brackets, behind the tools under ``<tools>``;
+        what follows a gap stands in front."""
         if not isinstance(prompt, Conversation):
-            return self.tokenize(prompt.text), ()
-        tokens: list[int] = []
+            after = f"{prompt.suffix}\n" if prompt.suffix else ""
+            return self.tokenize(after + prompt.text), stops(prompt.suffix)
+        tokens = self.tokenize(offered(prompt))
         for message in prompt.messages:
-            said = message.tokens or self.tokenize(message.text)
+            said = message.tokens or self.tokenize(transcript(message))
             tokens += [*self.tokenize(f"<{message.role}>\n"), *said, *self.tokenize("\n")]
         return [*tokens, *self.tokenize("<assistant>\n")], ()
+
+    def reply(self, prompt: Prompt) -> ReplyFormat:
+        """Thoughts in tags, and calls as Hermes writes them if there are tools; all of it is free."""
+        if not isinstance(prompt, Conversation):
+            return ReplyFormat(PlainReader)
+
+        def reader() -> ReplyReader:
+            calls = JsonCallsReader(prompt.tools, parallel=prompt.parallel_calls) if prompt.tools else PlainReader()
+            return ThinkingReader(TAGS, calls, inside=False)
+
+        return ReplyFormat(reader)
 
     def tokenize(self, text: str) -> list[int]:
         """One token a byte."""
@@ -142,7 +163,7 @@ class FakeSampler:
         """The next byte of the answer, then the end."""
         seen = self._decoder.context_of(row)
         if not self._answer:
-            self._prompt, self._answer = seen, self._plan(bytes(seen).decode(errors="replace"))
+            self._prompt, self._answer = seen, [*planned(bytes(seen).decode(errors="replace")).encode(), END]
         if seen != self._prompt + self._answer[: self._said]:
             raise DecodeFailed("The cache does not hold what was said.")
         token = self._answer[self._said]
@@ -156,10 +177,3 @@ class FakeSampler:
 
     def close(self) -> None:
         """Nothing to free."""
-
-    def _plan(self, prompt: str) -> list[int]:
-        asked = prompt.rsplit(_USER, 1)[-1].removesuffix("<assistant>\n")
-        note = _NOTE.search(asked)
-        lines = asked.strip().splitlines() or [""]
-        answer = f"{note['text']} [1]" if note else f"You said: {lines[-1]}"
-        return [*answer.encode(), END]

@@ -1,0 +1,92 @@
+"""A llama.cpp model's vocabulary: texts to tokens, and which tokens are marks."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from typing import Any
+
+import llama_cpp
+
+from vaultbridge.backends.replies.styles import MARKS
+from vaultbridge.core.errors import DecodeFailed
+
+_MARK = re.compile(r"<[^\s<>]{1,40}>|\[/?[A-Z_]+\]")
+_HIDDEN = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
+
+
+class LlamaVocabulary:
+    """``template`` is the source of the model's chat template: the marks of its format are those that stand in it."""
+
+    def __init__(self, handle: Any, template: str = "") -> None:
+        self._handle = handle
+        self._bos = int(llama_cpp.llama_vocab_bos(handle))
+        self._shown: dict[int, bytes] = {}
+        broken = []
+        for mark in sorted(set(_MARK.findall(template))):
+            tokens = self._read(mark, special=True)
+            kind = llama_cpp.llama_vocab_get_attr(handle, tokens[0]) if len(tokens) == 1 else 0
+            if kind & _HIDDEN and mark in MARKS:
+                self._shown[tokens[0]] = mark.encode()
+            elif kind & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED:
+                broken.append(re.escape(mark))
+        self._broken = re.compile("|".join(broken)) if broken else None
+
+    @property
+    def middle(self) -> tuple[int, int, int] | None:
+        """The tokens in front of a text, of what follows a gap and of what fills it; None if there are none."""
+        tokens = (
+            int(llama_cpp.llama_vocab_fim_pre(self._handle)),
+            int(llama_cpp.llama_vocab_fim_suf(self._handle)),
+            int(llama_cpp.llama_vocab_fim_mid(self._handle)),
+        )
+        return tokens if min(tokens) >= 0 else None
+
+    def name(self, which: str) -> str:
+        """How the ``bos`` or the ``eos`` token is written; empty if there is none."""
+        token = int(getattr(llama_cpp, f"llama_vocab_{which}")(self._handle))
+        return self._piece(token, special=True).decode(errors="replace") if token >= 0 else ""
+
+    def tokenize(self, text: str, *, special: bool = False) -> list[int]:
+        """A text's tokens; without ``special`` none of them is a mark.
+
+        llama.cpp leaves control tokens alone then, but not those that are user-defined: their texts are cut in two.
+        """
+        if special or self._broken is None:
+            return self._read(text, special=special)
+        tokens: list[int] = []
+        at = 0
+        for mark in self._broken.finditer(text):
+            tokens += self._read(text[at : mark.start() + 1], special=False)
+            at = mark.start() + 1
+        return tokens + self._read(text[at:], special=False)
+
+    def begun(self, tokens: list[int]) -> list[int]:
+        """With the token in front that the model wants at the beginning, if it wants one."""
+        wanted = llama_cpp.llama_vocab_get_add_bos(self._handle) and tokens[:1] != [self._bos]
+        return [self._bos, *tokens] if wanted else tokens
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes that a token stands for; of control tokens, only the marks of replies stand for any."""
+        return self._shown.get(token) or self._piece(token, special=False)
+
+    def is_end(self, token: int) -> bool:
+        """Whether a token ends generation (end of text, end of turn)."""
+        return bool(llama_cpp.llama_vocab_is_eog(self._handle, token))
+
+    def _read(self, text: str, *, special: bool) -> list[int]:
+        data = text.encode()
+        room = len(data) + 8  # never more tokens than bytes, but for what a vocabulary adds in front
+        buffer = (llama_cpp.llama_token * room)()
+        count = llama_cpp.llama_tokenize(self._handle, data, len(data), buffer, room, False, special)
+        if count < 0:
+            raise DecodeFailed(f"llama.cpp could not tokenize a text of {len(data)} bytes.")
+        return list(buffer[:count])
+
+    def _piece(self, token: int, *, special: bool) -> bytes:
+        buffer = ctypes.create_string_buffer(64)
+        length = llama_cpp.llama_token_to_piece(self._handle, token, buffer, len(buffer), 0, special)
+        if length < 0:
+            buffer = ctypes.create_string_buffer(-length)
+            length = llama_cpp.llama_token_to_piece(self._handle, token, buffer, len(buffer), 0, special)
+        return buffer.raw[:length]
