@@ -15,6 +15,7 @@ from vaultbridge.core.dialogue import (
     Event,
     Failed,
     Finished,
+    FinishReason,
     GroundedPrompt,
     Message,
     Piece,
@@ -29,6 +30,7 @@ from vaultbridge.retrieve.retriever import Retriever
 
 FETCH = "vaultbridge models pull something"
 FRESH = Freshness(3, 2, 5)
+PROMPT_TOKENS = 10
 WARM_USAGE = Usage(100, 0, 40)
 
 VAULT = [
@@ -42,8 +44,9 @@ VAULT = [
 
 
 class FakeGenerator:
-    """Says ``pieces`` in every choice, fits the first ``room`` new notes and all earlier ones but ``outgrown``.
+    """Says ``pieces`` in every choice and ends with ``reason``.
 
+    It fits the first ``room`` new notes and all earlier ones but ``outgrown``.
     ``prompts`` and ``samplings`` are what it was asked, ``warmed`` what it was warmed with, ``forgotten`` what it was
     told to forget. While ``held`` is set it waits for ``go`` behind its first event, and while it warms.
     """
@@ -52,6 +55,7 @@ class FakeGenerator:
         self.pieces, self.room, self.failure, self.name = pieces, room, failure, name
         self.outgrown: Collection[int] = ()
         self.full = self.held = False
+        self.reason: FinishReason = "stop"
         self.go = asyncio.Event()
         self.prompts: list[GroundedPrompt] = []
         self.samplings: list[Sampling] = []
@@ -85,7 +89,7 @@ class FakeGenerator:
             kept = [number for number in earlier if number not in self.outgrown]
             new = [note.number for note in prompt.block.notes]
             left_out = [*(number for number in earlier if number in self.outgrown), *new[self.room :]]
-            yield Started((*kept, *new[: self.room]), tuple(left_out))
+            yield Started((*kept, *new[: self.room]), tuple(left_out), PROMPT_TOKENS)
             if self.held:
                 await self.go.wait()
             for text in self.pieces:
@@ -95,7 +99,7 @@ class FakeGenerator:
                 yield Failed(self.failure)
                 return
             for choice in range(sampling.n):
-                yield Finished("stop", Usage(10, len(self.pieces)), choice=choice, tokens=self.tokens)
+                yield Finished(self.reason, Usage(PROMPT_TOKENS, len(self.pieces)), choice=choice, tokens=self.tokens)
         finally:
             self.closed += 1
 

@@ -23,6 +23,7 @@ from vaultbridge.core.dialogue import (
     Prompt,
     Sampling,
     Started,
+    ToolCall,
 )
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Scope
@@ -226,7 +227,9 @@ async def test_a_round_of_tools_keeps_the_notes_and_knows_the_answer_behind_it(
     house: House, generator: FakeGenerator
 ) -> None:
     await house.answer(Request(talk(BEES)))
-    called = Message("assistant", (SAID,), tool_calls=({"id": "1"},))  # more than its text: its tokens are not known
+    called = Message(
+        "assistant", (SAID,), tool_calls=(ToolCall("1", "look", "{}"),)
+    )  # more than its text: its tokens are not known
     round_ = (*talk(BEES).messages, called, Message("tool", ("Sunny.",), tool_call_id="1"))
     generator.pieces = ("They sleep well.",)
     await house.answer(Request(Conversation(round_)))

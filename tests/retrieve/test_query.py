@@ -66,13 +66,22 @@ def test_front_matter_is_not_part_of_the_question(front: str) -> None:
     assert asked(front.rstrip("\r\n")).text == ""
 
 
-def test_our_own_source_lines_are_not_searched_for() -> None:
-    text = "Who stings?\n\nBees do.\n\nSources: [[Bees#Stings]] · [[Wasps]]\n\nWhere?"
-    for line in ("Sources: [[Bees]]", "来源：[[蜜蜂]] · [[Bees]]", "出典：[[蜂]]", "출처: [[벌]]"):
-        said = asked(text.replace("Sources: [[Bees#Stings]] · [[Wasps]]", line)).text
-        assert "[[" not in said
-        assert "Bees do." in said
-    assert "Sources: of honey" in asked("Sources: of honey").text
+# What Text Generator's default context looks like.
+CONTEXT = "Title: Bees\n\t\nStarred Blocks: {starred}\n\t  \n{text}"
+
+
+@pytest.mark.parametrize("starred", ["", "# Facts *\nBees sting.\n\n- They dance.\n# More *\nOf it.\n"])
+def test_the_blocks_that_text_generator_adds_are_not_asked_for(starred: str) -> None:
+    question = asked(CONTEXT.format(starred=starred, text="Where do they sleep?"))
+    assert question == Question("Where do they sleep?", Scope(), "Bees")
+    assert asked("Title: Bees\n\nStarred Blocks: \n\nWhere do they sleep?").text == "Where do they sleep?"
+
+
+def test_what_stands_above_text_generators_limit_is_not_asked_for() -> None:
+    text = CONTEXT.format(starred="", text="Old matter.\n***\nMore of it.\n\n***\n\nWhere do they sleep?")
+    assert asked(text).text == "Where do they sleep?"
+    assert asked(CONTEXT.format(starred="", text="Where?\n***\n")).text == "Where?\n***"
+    assert asked("A rule:\n***\nIn a chat it is one.").text == "A rule:\n***\nIn a chat it is one."
 
 
 # --- operators --------------------------------------------------------------------------------------------------------

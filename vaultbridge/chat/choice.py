@@ -1,36 +1,36 @@
-"""One choice of an answer on its way to the client: marks decided on, sources named."""
+"""One choice of an answer on its way to the client: cleaned, marks decided on, sources named."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from vaultbridge.chat.citations import MarkFilter, attribute, relabelled
-from vaultbridge.chat.language import Phrases
-from vaultbridge.core.dialogue import Piece
+from vaultbridge.chat.hygiene.cleaning import cleaning
+from vaultbridge.chat.manner import Manner
+from vaultbridge.chat.request import SourcesMode
+from vaultbridge.chat.sources import sources_line
+from vaultbridge.chat.stream import Chain, TextFilter
+from vaultbridge.core.dialogue import Finished, Piece
 from vaultbridge.core.search import Citation
-
-SourcesMode = Literal["field", "markdown", "none"]
+from vaultbridge.retrieve.draft import in_a_sentence
 
 
 class Choice:
     """Passes pieces on as they are to be shown; ``used`` are the citations that it rests on, once it is ``finished``.
 
-    ``verbatim`` text has a form of its own, JSON for example, in which nothing may be changed. A ``plain`` choice has
-    no reasoning and no tool calls: its tokens are those of its text.
+    A ``plain`` choice has no reasoning and no tool calls: its tokens are those of its text.
     """
 
-    def __init__(
-        self, index: int, citations: Sequence[Citation], sources: SourcesMode, words: Phrases, *, verbatim: bool
-    ) -> None:
+    def __init__(self, index: int, citations: Sequence[Citation], manner: Manner) -> None:
         self._index = index
         self._citations = citations
-        self._sources = sources
-        self._words = words
-        self._marks = MarkFilter({citation.number: _shown(citation, sources) for citation in citations})
-        self._verbatim = verbatim or not citations
+        self._manner = manner
+        self._marks = MarkFilter({citation.number: _shown(citation, manner.sources) for citation in citations})
+        self._filter = self._chosen()
         self._said: list[str] = []
+        self._called = False
+        self.tokens = 0
         self.used: list[Citation] = []
         self.plain = True
         self.finished = False
@@ -40,30 +40,54 @@ class Choice:
         """What was sent so far."""
         return "".join(self._said)
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more of it will be shown, whatever the model goes on to say."""
+        return self.finished or self._filter.ended
+
     def push(self, piece: Piece) -> Iterator[Piece]:
         """What of a piece is now certain."""
+        self.tokens += piece.tokens
         if piece.kind != "answer":
             self.plain = False
-            yield piece
+            self._called = self._called or piece.kind == "tool_call"
+            if piece.kind != "reasoning" or not (self._manner.clean and self._manner.editor):
+                yield piece
             return
-        text = piece.text if self._verbatim else self._marks.push(piece.text)
+        text = self._filter.push(piece.text)
         if text or piece.logprobs:
             self._said.append(text)
             yield replace(piece, text=text)
 
-    def finish(self) -> Iterator[Piece]:
-        """What was still held back, and the line of sources if one is wanted."""
-        if rest := self._marks.finish():
+    def finish(self, end: Finished) -> Iterator[Piece]:
+        """What was still held back, and the line of sources if one belongs there."""
+        if rest := self._filter.finish():
             yield self._more(rest)
         self.finished = True
         self.used = attribute(self.text, self._citations, self._marks.used)
-        if self.used and self._sources == "markdown" and not self._verbatim:
-            links = " · ".join(citation.link for citation in self.used)
-            yield self._more(f"\n\n{self._words.sources}{links}")
+        if self.used and self._manner.sources == "markdown" and self._takes_sources(end):
+            yield self._more(sources_line(self._manner.words, self.used, self.text))
+
+    def _chosen(self) -> TextFilter:
+        manner = self._manner
+        if manner.clean:
+            return cleaning(manner.draft, self._marks, manner.known, editor=manner.editor)
+        return Chain() if manner.verbatim or not self._citations else Chain(self._marks)
+
+    def _takes_sources(self, end: Finished) -> bool:
+        if self._manner.verbatim or self._called or (end.reason == "length" and in_a_sentence(self.text)):
+            return False
+        return not (self._manner.editor and self._manner.draft.unfinished and _goes_on(self.text))
 
     def _more(self, text: str) -> Piece:
         self._said.append(text)
         return Piece(text, self._index, tokens=0)
+
+
+def _goes_on(text: str) -> bool:
+    """Whether an answer begins as no sentence does, as far as its script tells."""
+    first = text.lstrip()[:1]
+    return first in tuple(",.;，。；、") or (first.isalpha() and not first.isupper())
 
 
 def _shown(citation: Citation, mode: SourcesMode) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
+from vaultbridge.chat.stream import InlineFilter
 from vaultbridge.core.notes import IndexedNote, NotePath
 from vaultbridge.core.search import Citation, Hit
 
@@ -26,7 +26,15 @@ class LinkWriter:
     """Writes wikilinks as Obsidian does: the shortest text that names one note of the vault only."""
 
     def __init__(self, paths: Iterable[NotePath]) -> None:
-        self._namesakes = Counter(note_name(path).casefold() for path in paths)
+        self._namesakes: dict[str, list[NotePath]] = {}
+        for path in paths:
+            self._namesakes.setdefault(note_name(path).casefold(), []).append(path)
+
+    def named(self, target: str) -> list[NotePath]:
+        """The notes that a link's target may mean, whatever its case: by name, or by the end of their path."""
+        target = target.casefold().removesuffix(NOTE_SUFFIX)
+        namesakes = self._namesakes.get(target.rsplit("/", 1)[-1], [])
+        return [path for path in namesakes if f"/{path.casefold()}".endswith(f"/{target}{NOTE_SUFFIX}")]
 
     def link(self, path: NotePath, heading: str = "") -> str:
         """``[[Note]]``, ``[[Note#Heading]]`` or ``[[folder/Note#Heading]]``.
@@ -34,13 +42,17 @@ class LinkWriter:
         A file whose name a wikilink cannot spell gets a Markdown link, ``[C#](C%23.md)``.
         """
         stem = note_name(path)
-        target = stem if self._namesakes[stem.casefold()] < 2 else path[: -len(NOTE_SUFFIX)]
-        # Obsidian resolves a heading with its link characters written as spaces. The heading that repeats the note's
-        # name says nothing more than the name.
-        fragment = " ".join(_FORBIDDEN_IN_LINK.sub(" ", heading).split()) if heading != stem else ""
+        target = stem if len(self._namesakes.get(stem.casefold(), ())) < 2 else path[: -len(NOTE_SUFFIX)]
+        # The heading that repeats the note's name says nothing more than the name.
+        fragment = linkable(heading) if heading != stem else ""
         if _FORBIDDEN_IN_LINK.search(target):
             return f"[{stem}]({quote(path)}{'#' + quote(fragment) if fragment else ''})"
         return f"[[{target}{'#' + fragment if fragment else ''}]]"
+
+
+def linkable(heading: str) -> str:
+    """A heading as a link spells it: Obsidian resolves it with its link characters written as spaces."""
+    return " ".join(_FORBIDDEN_IN_LINK.sub(" ", heading).split())
 
 
 def relabelled(link: str, label: str) -> str:
@@ -79,49 +91,29 @@ def cite(
     return citations
 
 
-class MarkFilter:
-    """Passes an answer's stream on and decides on its ``[n]`` marks: known numbers stay (or become links), invented
-    ones vanish, and code is left alone (``items[0]`` is no mark). Only what may still become one is held back."""
+class MarkFilter(InlineFilter):
+    """Decides on an answer's ``[n]`` marks: known numbers stay (or become links), invented ones vanish.
 
-    _HELD = re.compile(r" ?\[\d{0,3}\Z| \Z|`+\Z|\n+\Z")
-    _TOKEN = re.compile(r"(?P<ticks>`+)|(?P<blank>\n{2,})| ?\[(?P<number>\d{1,3})\]")
+    Code is left alone: ``items[0]`` is no mark.
+    """
+
+    TOKEN = r" ?\[(?P<number>\d{1,3})\]"
+    HELD = r" ?\[\d{0,3}| "
 
     def __init__(self, shown: Mapping[int, str]) -> None:
+        super().__init__()
         self._shown = shown
-        self._tail = ""
-        self._code = ""  # the backticks that opened the code we are in
         self.used: list[int] = []
 
-    def push(self, text: str) -> str:
-        """The text that is now certain."""
-        text = self._tail + text
-        held = self._HELD.search(text)
-        cut = held.start() if held else len(text)
-        self._tail = text[cut:]
-        return self._TOKEN.sub(self._decide, text[:cut])
-
-    def finish(self) -> str:
-        """What was still held back."""
-        tail, self._tail = self._tail, ""
-        return tail
-
-    def _decide(self, token: re.Match[str]) -> str:
-        if ticks := token["ticks"]:
-            self._code = "" if ticks == self._code else self._code or ticks
-        elif token["blank"]:
-            if len(self._code) < 3:  # code within a line ends with its paragraph, closed or not; a fence does not
-                self._code = ""
-        elif not self._code:
-            return self._mark(token[0], int(token["number"]))
-        return token[0]
-
-    def _mark(self, written: str, number: int) -> str:
+    def replaced(self, token: re.Match[str]) -> str:
+        """The mark as it is shown."""
+        number = int(token["number"])
         if number not in self._shown:
             return ""
         if number not in self.used:
             self.used.append(number)
         shown = self._shown[number]
-        return f" {shown}" if shown and written.startswith(" ") else shown
+        return f" {shown}" if shown and token[0].startswith(" ") else shown
 
 
 def attribute(answer: str, citations: Sequence[Citation], marked: Sequence[int]) -> list[Citation]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from vaultbridge.chat.citations import LinkWriter, is_real, note_name
 from vaultbridge.chat.language import Phrases, phrases
+from vaultbridge.chat.request import GroundingMode
 from vaultbridge.core.dialogue import Prompt
 from vaultbridge.core.notes import IndexedNote, NotePath
 from vaultbridge.core.ports import ChunkStore
 from vaultbridge.core.search import Citation, Hit, Query, Scope
+from vaultbridge.retrieve.intent import read_intent
 from vaultbridge.retrieve.query import read_question
 from vaultbridge.retrieve.retriever import Retriever
-
-GroundingMode = Literal["auto", "always", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,8 @@ class Finder:
     ) -> Evidence:
         """At most ``k`` hits, and the receipts of their notes and of those that were cited ``before``.
 
-        The note that is being edited must not answer itself. ``off`` never looks into the vault.
+        The note that is being edited must not answer itself. ``off`` never looks into the vault; ``auto`` finds
+        nothing for a request that does not want it.
         """
         question = read_question(prompt, scope)
         words = phrases(question.text)
@@ -63,8 +63,10 @@ class Finder:
         scope = question.scope
         if editing is not None:
             scope = replace(scope, exclude=(*scope.exclude, editing))
-        query = Query(question.text, scope, limit=k)
-        hits = await self._retriever.relevant(query, question.editing, any_hit=grounding == "always")
+        hits: list[Hit] = []
+        if grounding == "always" or read_intent(prompt) == "question":
+            query = Query(question.text, scope, limit=k)
+            hits = await self._retriever.relevant(query, question.editing, any_hit=grounding == "always")
         # Asked after the search: what is gone or renamed by now is not cited.
         paths = dict.fromkeys([*(hit.chunk.note for hit in hits), *before])
         known = [await self._store.note(path) for path in paths]

@@ -69,6 +69,8 @@ KOREAN = Phrases(
     fetch="(모델이 없어 답변이 아닌 발췌입니다. 모델 받기: `{command}`)",
 )
 
+LANGUAGES = (ENGLISH, CHINESE, JAPANESE, KOREAN)
+
 
 def phrases(text: str) -> Phrases:
     """The phrases in the language of ``text``, told by its script; English for every other one."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from vaultbridge.chat.citations import cite
 from vaultbridge.chat.evidence import Evidence
-from vaultbridge.chat.language import Phrases
 from vaultbridge.chat.memory import Thread, Turn, thinned
 from vaultbridge.core.dialogue import Continuation, GroundedPrompt, NoteBlock, PromptNote
 from vaultbridge.core.notes import NotePath, Span
@@ -22,12 +21,12 @@ _Place = tuple[NotePath, Span, str]
 
 @dataclass(frozen=True, slots=True)
 class Grounded:
-    """A prompt with its notes. ``offered`` are the citations beside the newest question, in their order there,
-    ``earlier`` those of former turns, ``outgrown`` the earlier ones that there is no room for any more. ``highest`` is
-    the last number that former turns gave to a note."""
+    """A prompt with its notes, made from ``evidence``. ``offered`` are the citations beside the newest question, in
+    their order there, ``earlier`` those of former turns, ``outgrown`` the earlier ones that there is no room for any
+    more. ``highest`` is the last number that former turns gave to a note."""
 
     prompt: GroundedPrompt
-    words: Phrases
+    evidence: Evidence
     highest: int = 0
     offered: tuple[Citation, ...] = ()
     earlier: tuple[Citation, ...] = ()
@@ -86,7 +85,7 @@ def ground(thread: Thread, evidence: Evidence, budget: int) -> Grounded:
     outgrown = [c for at in blocks if at not in left for c in standing[at]]
     prompt, words = thread.prompt, evidence.words
     if not earlier and not offered:
-        return Grounded(GroundedPrompt(prompt), words, highest)
+        return Grounded(GroundedPrompt(prompt), evidence, highest)
     closing = "" if isinstance(prompt, Continuation) else words.closing
     grounded = GroundedPrompt(
         prompt=prompt,
@@ -96,7 +95,7 @@ def ground(thread: Thread, evidence: Evidence, budget: int) -> Grounded:
         instructions=next((turn.instructions for turn in turns.values() if turn.instructions), words.instructions),
         budget=budget,
     )
-    return Grounded(grounded, words, highest, tuple(offered), tuple(earlier), tuple(outgrown))
+    return Grounded(grounded, evidence, highest, tuple(offered), tuple(earlier), tuple(outgrown))
 
 
 def _standing(turns: Mapping[int, Turn], evidence: Evidence) -> dict[int, list[Citation]]:

@@ -4,60 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from vaultbridge.chat.choice import Choice
-from vaultbridge.chat.choice import SourcesMode as SourcesMode
+from vaultbridge.chat.answer import Answer
 from vaultbridge.chat.citations import cite
+from vaultbridge.chat.events import AnswerEvent as AnswerEvent
+from vaultbridge.chat.events import Grounding as Grounding
+from vaultbridge.chat.events import Sources as Sources
 from vaultbridge.chat.evidence import Evidence, Finder
-from vaultbridge.chat.evidence import GroundingMode as GroundingMode
 from vaultbridge.chat.extract import MOST_PASSAGES, extract
+from vaultbridge.chat.manner import choose_manner
 from vaultbridge.chat.memory import Memory, Thread
 from vaultbridge.chat.prompt import Grounded, ground
-from vaultbridge.core.dialogue import (
-    Conversation,
-    Failed,
-    Finished,
-    Piece,
-    Prompt,
-    Sampling,
-    Started,
-    Usage,
-)
+from vaultbridge.chat.request import GroundingMode as GroundingMode
+from vaultbridge.chat.request import Request as Request
+from vaultbridge.chat.request import SourcesMode as SourcesMode
+from vaultbridge.chat.sources import as_written, without_sources
+from vaultbridge.core.dialogue import Conversation, Failed, Finished, Piece, Started, Usage
 from vaultbridge.core.errors import InvalidRequest, ModelMissing, VaultbridgeError
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import ChunkStore, Generator
-from vaultbridge.core.search import Citation, Freshness, Scope
+from vaultbridge.core.search import Citation, Freshness
 from vaultbridge.retrieve.retriever import Retriever
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a client wants. ``k`` counts chunks; ``note`` is the one being edited and left out."""
-
-    prompt: Prompt
-    sampling: Sampling = field(default_factory=Sampling)
-    grounding: GroundingMode = "auto"
-    scope: Scope = field(default_factory=Scope)
-    k: int = 8
-    sources: SourcesMode = "field"
-    note: NotePath | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Grounding:
-    """The first event: the citations whose text is in the prompt, the links of those left out for lack of room."""
-
-    citations: tuple[Citation, ...]
-    omitted: tuple[str, ...]
-    freshness: Freshness
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """After the last piece: the citations that the answer, all its choices together, rests on."""
-
-    used: tuple[Citation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +34,6 @@ class Warmed:
 
     citations: tuple[Citation, ...]
     usage: Usage | None
-
-
-AnswerEvent = Grounding | Piece | Sources | Finished | Failed
 
 
 class ChatService:
@@ -130,7 +95,7 @@ class ChatService:
 
         The newest call counts. Raises what ``answer`` gives as Failed.
         """
-        _check(request)
+        request = _read(request)
         if self._generator is None:
             return Warmed((), None)
         self._warms += 1
@@ -163,7 +128,7 @@ class ChatService:
                     generator.forget(stale)
 
     async def _answered(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
-        _check(request)
+        request = _read(request)
         if self._generator is None:
             async for event in self._extracted(request):
                 yield event
@@ -196,39 +161,32 @@ class ChatService:
 
     async def _generated(self, request: Request, generator: Generator) -> AsyncGenerator[AnswerEvent, None]:
         sampling = replace(request.sampling, max_tokens=request.sampling.max_tokens or self._max_tokens)
-        verbatim = sampling.grammar is not None and not sampling.grammar.triggers
-        choices: list[Choice] = []
         with self._following(request, generator) as thread:
             try:
                 grounded = await self._ground(request, thread)
             except VaultbridgeError as error:
                 yield Failed(error)
                 return
+            answer: Answer | None = None
             async with aclosing(generator.stream(grounded.prompt, sampling)) as events:
                 async for event in events:
                     if isinstance(event, Started):
                         kept = grounded.kept(event.kept)
                         thread.asked(grounded.turn(event.kept), grounded.fallen(event.kept))
-                        choices = [
-                            Choice(index, kept, request.sources, grounded.words, verbatim=verbatim)
-                            for index in range(sampling.n)
-                        ]
+                        manner = choose_manner(request, grounded.evidence, kept)
+                        answer = Answer(sampling.n, kept, manner, event.prompt_tokens)
                         omitted = dict.fromkeys(citation.link for citation in grounded.omitted(event.kept))
                         yield Grounding(tuple(kept), tuple(omitted), self._freshness())
-                    elif isinstance(event, Piece):
-                        for piece in choices[event.choice].push(event):
-                            yield piece
-                    elif isinstance(event, Finished):
-                        choice = choices[event.choice]
-                        for piece in choice.finish():
-                            yield piece
-                        if event.choice == 0:
-                            thread.answered(choice.text, event.tokens if choice.plain else ())
-                        if all(choice.finished for choice in choices):
-                            yield Sources(tuple(dict.fromkeys(cited for choice in choices for cited in choice.used)))
+                    elif isinstance(event, Failed):
                         yield event
-                    else:
-                        yield event
+                    elif answer is not None:
+                        for shown in answer.take(event):
+                            if isinstance(shown, Finished) and shown.choice == 0:
+                                said, plain = without_sources(answer.first.text), answer.first.plain
+                                thread.answered(said, shown.tokens if plain else ())
+                            yield shown
+                        if answer.over:
+                            return  # which cancels what the generator may still be saying
 
     async def _extracted(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
         if request.grounding == "off":
@@ -247,10 +205,12 @@ class ChatService:
         yield Finished("stop", Usage(0, 0))
 
 
-def _check(request: Request) -> None:
+def _read(request: Request) -> Request:
+    """The request without what we wrote into its prompt ourselves. Raises InvalidRequest if nobody asks in it."""
     prompt = request.prompt
     if isinstance(prompt, Conversation) and not any(message.role == "user" for message in prompt.messages):
         raise InvalidRequest("A conversation needs a user message.", param="messages")
+    return replace(request, prompt=as_written(prompt))
 
 
 def _code(error: Exception) -> str:

@@ -6,18 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from vaultbridge.core.dialogue import Continuation, Message, Prompt
+from vaultbridge.core.dialogue import Prompt
 from vaultbridge.core.search import Scope
+from vaultbridge.retrieve.draft import read_draft, user_texts
 
 TAIL_CHARACTERS = 600
 """How much of the last message is the question: editors send everything above the cursor."""
 SHORT_WORDS = 5
 """A question of fewer words leans on the turn before it."""
 
-_TITLE = re.compile(r"\ATitle:[ \t]*(?P<title>[^\n]*)\n?")
 _OPERATOR = re.compile(r"(?<!\S)(?P<name>tag|path):(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>\S+))")
-_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(?:.*?\n)??---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-_SOURCES = re.compile(r"^(?:Sources: |来源：|出典：|출처: )\[\[.*$", re.MULTILINE)
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -35,7 +33,7 @@ def read_question(prompt: Prompt, scope: Scope) -> Question:
 
     A question of a few words leans on the turn before it, operators included.
     """
-    texts = [prompt.text] if isinstance(prompt, Continuation) else _user_texts(prompt.messages)
+    texts = user_texts(prompt)
     if not texts:
         return Question("", scope)
     question = _read(texts[-1], scope)
@@ -47,15 +45,9 @@ def read_question(prompt: Prompt, scope: Scope) -> Question:
 
 
 def _read(text: str, scope: Scope) -> Question:
-    editing = ""
-    if title := _TITLE.match(text):
-        editing, text = title["title"].strip(), text[title.end() :]
-    text, scope = _operators(_tail(_SOURCES.sub("", _FRONT_MATTER.sub("", text))), scope)
-    return Question(text, scope, editing)
-
-
-def _user_texts(messages: Sequence[Message]) -> list[str]:
-    return [message.text for message in messages if message.role == "user" and message.text.strip()]
+    draft = read_draft(text)
+    text, scope = _operators(_tail(draft.text), scope)
+    return Question(text, scope, draft.title)
 
 
 def _tail(text: str) -> str:

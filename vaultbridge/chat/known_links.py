@@ -1,0 +1,55 @@
+"""Which links an answer may hold: those that lead somewhere, and those that it was given to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from vaultbridge.chat.citations import LinkWriter, linkable, note_name
+from vaultbridge.core.notes import IndexedNote, NotePath
+from vaultbridge.vault.inline import wikilink
+
+_WIKILINK = re.compile(r"\[\[([^\[\]\n]+)\]\]")
+
+
+def quoted_places(texts: Iterable[str]) -> frozenset[str]:
+    """The places that the wikilinks of some texts lead to."""
+    return frozenset(
+        _place(*wikilink(inner)[:2]) for text in texts if "[[" in text for inner in _WIKILINK.findall(text)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLinks:
+    """``writer`` knows every note by name, ``notes`` some of them with their headings; ``quoted`` places stand in
+    the prompt."""
+
+    writer: LinkWriter
+    notes: Mapping[NotePath, IndexedNote] = field(default_factory=dict)
+    quoted: frozenset[str] = frozenset()
+
+    def real(self, target: str, fragment: str) -> tuple[str, str] | None:
+        """What of a link's target and fragment is real; None if nothing is.
+
+        A heading that is not known to be there goes, even if nobody knows that it is not. An alias leads to its note.
+        """
+        if _place(target, fragment) in self.quoted:
+            return target, fragment
+        paths = self.writer.named(target)
+        if not paths:
+            folded = target.casefold()
+            paths = [path for path, note in self.notes.items() if folded in map(str.casefold, note.aliases)]
+            target = note_name(paths[0]) if paths else target
+        if not paths:
+            return None
+        return target, fragment if fragment and any(self._has(path, fragment) for path in paths) else ""
+
+    def _has(self, path: NotePath, fragment: str) -> bool:
+        note = self.notes.get(path)
+        headings = {linkable(heading).casefold() for heading in note.headings} if note is not None else set()
+        return all(part.strip().casefold() in headings for part in fragment.split("#"))
+
+
+def _place(target: str, fragment: str) -> str:
+    return f"{target}#{fragment}".casefold()
