@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from vaultbridge.catalog.choice import AUTO
 from vaultbridge.core.errors import ConfigError, IndexLocked, VaultNotFound
 from vaultbridge.server.client import Client
 from vaultbridge.settings import Settings
@@ -31,6 +33,11 @@ class Place:
     def server_file(self) -> Path:
         """Where a running server writes its address."""
         return self.folder / "server.json"
+
+    @property
+    def token_file(self) -> Path:
+        """Where the token is kept that ``server.token = "auto"`` makes."""
+        return self.folder / "token"
 
     @property
     def store_uri(self) -> str:
@@ -64,12 +71,34 @@ def running_server(place: Place) -> dict[str, Any] | None:
 
 def announce(place: Place, address: str, token: str) -> None:
     """Write where the server of a place is; readable by its owner only, since it holds the token."""
-    draft = place.server_file.with_suffix(".new")
+    _write_private(
+        place.server_file, json.dumps({"address": address, "token": token, "vault": place.id, "pid": os.getpid()})
+    )
+
+
+def token_of(place: Place, setting: str) -> str:
+    """The token that ``server.token`` asks for: itself, or for ``auto`` the place's own, made once.
+
+    The file of the place's own is readable by its owner only, and is made so again if it is not.
+    """
+    if setting != AUTO:
+        return setting
+    file = place.token_file
+    token = file.read_text().strip() if file.is_file() else ""
+    if not token:
+        place.folder.mkdir(parents=True, exist_ok=True)
+        token = secrets.token_urlsafe(24)
+        _write_private(file, token + "\n")
+    file.chmod(0o600)
+    return token
+
+
+def _write_private(file: Path, text: str) -> None:
+    draft = file.with_suffix(".new")
     draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({"address": address, "token": token, "vault": place.id, "pid": os.getpid()}, file)
-    draft.replace(place.server_file)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text)
+    draft.replace(file)
 
 
 def _lock(place: Place) -> FileLock:

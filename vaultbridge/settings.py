@@ -6,6 +6,7 @@ The file is ``vaultbridge.toml`` in the user's config folder, or ``--config FILE
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -34,10 +35,19 @@ class ServerSettings(_Section):
 
     host: str = Field("127.0.0.1", description="address to listen on; another than loopback needs a token")
     port: int = Field(1234, ge=1, le=65535, description="port to listen on")
-    token: str = Field("", description="clients must send it as `Authorization: Bearer …`; empty: none needed")
+    token: str = Field(
+        "", description="clients must send it as `Authorization: Bearer …`; `auto`: one is made; empty: none needed"
+    )
     hosts: list[str] = Field([], description="names beside localhost that the server answers to")
     origins: list[str] = Field([], description="web origins beside Obsidian's that may use the server")
     strict_models: bool = Field(False, description="refuse unknown model ids instead of answering with ours")
+    body_mib: int = Field(16, ge=1, description="the longest body of a request, in MiB")
+
+
+class LogSettings(_Section):
+    """What the server writes on standard error."""
+
+    format: Literal["text", "json"] = Field("text", description="`json`: one object a line")
 
 
 class ModelSettings(_Section):
@@ -103,6 +113,7 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("vaultbridge"), description="where the index is kept, never in the vault"
     )
     server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()
     models: ModelSettings = Field(default_factory=ModelSettings)
     engine: EngineSettings = EngineSettings()
     chat: ChatSettings = ChatSettings()
@@ -111,6 +122,15 @@ class Settings(BaseSettings):
 def default_config() -> Path:
     """The settings file that is read if it exists."""
     return user_config_path("vaultbridge") / "vaultbridge.toml"
+
+
+def exposed_token(config: Path | None) -> Path | None:
+    """The settings file, if it holds a token and others on this computer may read it."""
+    file = config or default_config()
+    if os.name != "posix" or not file.is_file() or not file.stat().st_mode & 0o077:
+        return None
+    server = TomlConfigSettingsSource(Settings, file)().get("server", {})
+    return file if server.get("token", "") not in ("", AUTO) else None
 
 
 def load_settings(config: Path | None, flags: Mapping[str, Any]) -> Settings:

@@ -48,24 +48,35 @@ def test_a_body_that_is_no_json(client: httpx.Client, raw: bytes) -> None:
         ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
         (question("x", temperature="hot"), "temperature"),
-        (question("x", max_tokens=0), "max_tokens"),
+        (question("x", max_tokens=[]), "max_tokens"),
         (question("x", max_tokens="many"), "max_tokens"),
         (question("x", temperature=float("nan")), "temperature"),
         (question("x", n=9), "n"),
         (question("x", stream="perhaps"), "stream"),
-        (question("x", response_format={"type": "sonnet"}), "response_format"),
-        (question("x", response_format={"type": "json_schema"}), "response_format"),
+        (question("x", response_format={"type": "sonnet"}), "response_format.type"),
+        (question("x", response_format={"type": "json_schema"}), "response_format.json_schema"),
+        (
+            question("x", response_format={"type": "json_schema", "json_schema": {"schema": {}}}),
+            "response_format.json_schema.name",
+        ),
+        (
+            question("x", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": []}}),
+            "response_format.json_schema.schema",
+        ),
         (question("x", response_format={"type": "json_object"}, grammar="root ::= .*"), "grammar"),
         (question("x", top_logprobs=21), "top_logprobs"),
         (question("x", top_logprobs=2), "top_logprobs"),
-        (question("x", logit_bias={"seven": 1}), "logit_bias.seven.[key]"),
+        (question("x", logit_bias={"seven": 1}), "logit_bias.seven"),
         (question("x", min_tokens=-1), "min_tokens"),
         (question("x", vaultbridge={"k": 0}), "vaultbridge.k"),
         (question("x", vaultbridge={"sources": "loud"}), "vaultbridge.sources"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]},
-            "messages.0.content",
+            "messages.0.content.0",
         ),
+        ({"messages": [{"role": "user", "content": [{"text": "no type"}]}]}, "messages.0.content.0.type"),
+        ({"messages": [{"role": "user", "content": None}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
     ],
     ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else value,
 )
@@ -118,6 +129,16 @@ def test_another_vault_is_refused_wherever_notes_could_leak(client: httpx.Client
 def test_a_header_that_makes_no_sense_is_named(client: httpx.Client) -> None:
     response = client.post(CHAT, json=question("x"), headers={"X-Vaultbridge-K": "many"})
     assert error_of(response, 400, "invalid_request")["param"] == "x-vaultbridge-k"
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions", "/v1/responses", "/api/chat", "/api/generate"])
+def test_a_template_of_a_request_is_never_run(client: httpx.Client, path: str) -> None:
+    template = "{{ 6 * 7000001 }}{% for x in range(10 ** 9) %}x{% endfor %}"
+    names = ("chat_template", "template", "jinja", "chat_template_kwargs", "system")
+    body = question(template, model="x@plain", prompt=template, input=template, stream=False)
+    answer = client.post(path, json={**body, **dict.fromkeys(names, template)})
+    assert answer.status_code in (200, 400), answer.text
+    assert "42000006" not in answer.text
 
 
 # --- faults -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from tests.server.building import TOMATOES, Building
 from tests.server.reading import question
+from vaultbridge.server.app import Application
 from vaultbridge.server.guard import OBSIDIAN_ORIGINS, GuardOptions
 from vaultbridge.server.port import is_loopback
 
@@ -106,6 +108,7 @@ def test_a_page_of_strangers_is_refused_whatever_it_sends(client: httpx.Client, 
     ):
         assert response.status_code == 403
         assert not [name for name in response.headers if name.startswith("access-control")]
+        assert response.headers["vary"] == "Origin"
         assert "omatoes" not in response.text
 
 
@@ -120,6 +123,8 @@ def test_obsidian_may_ask_and_read_errors_too(client: httpx.Client, origin: str)
     ):
         assert response.headers.get_list("access-control-allow-origin") == [origin]
         assert "Origin" in response.headers["vary"]
+        exposed = response.headers["access-control-expose-headers"].lower().split(", ")
+        assert {"x-request-id", "retry-after"} <= set(exposed)
         assert response.status_code != 403
 
 
@@ -138,18 +143,91 @@ def test_a_preflight_gets_back_what_it_asks_for(client: httpx.Client) -> None:
     assert response.headers["access-control-allow-headers"] == asked
     assert "POST" in response.headers["access-control-allow-methods"]
     assert "access-control-allow-private-network" not in response.headers
+    assert {"Origin", "Access-Control-Request-Headers"} <= set(response.headers["vary"].split(", "))
 
 
-def test_a_preflight_for_the_private_network_is_granted_to_obsidian(client: httpx.Client) -> None:
+def test_a_preflight_that_asks_for_no_headers_is_granted_none(client: httpx.Client) -> None:
+    asked = {"Origin": "app://obsidian.md", "Access-Control-Request-Method": "GET"}
+    assert "access-control-allow-headers" not in client.options(CHAT, headers=asked).headers
+
+
+@pytest.mark.parametrize("network", ["private", "local"])
+def test_a_preflight_for_the_private_network_is_granted_to_obsidian(client: httpx.Client, network: str) -> None:
     response = client.options(
         CHAT,
         headers={
             "Origin": "app://obsidian.md",
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Private-Network": "true",
+            f"Access-Control-Request-{network.title()}-Network": "true",
         },
     )
-    assert response.headers["access-control-allow-private-network"] == "true"
+    assert response.headers[f"access-control-allow-{network}-network"] == "true"
+
+
+# What browsers say of a request that carries no Origin: who made it, for what.
+IMAGE = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+FRAME = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("kind", [IMAGE, FRAME, LINK], ids=["image", "frame", "link"])
+def test_a_page_that_hides_its_origin_is_refused_too(client: httpx.Client, site: str, kind: dict[str, str]) -> None:
+    headers = {"Sec-Fetch-Site": site, **kind}
+    for method, path in [("GET", "/vault/search?q=water"), ("GET", "/page/page.js"), ("POST", "/"), ("POST", CHAT)]:
+        assert client.request(method, path, headers=headers).status_code == 403, path
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_link_of_another_site_may_lead_to_the_page_and_only_as_a_page(client: httpx.Client, site: str) -> None:
+    assert client.get("/", headers={"Sec-Fetch-Site": site, **LINK}).status_code == 200
+    for kind in (IMAGE, FRAME):
+        assert client.get("/", headers={"Sec-Fetch-Site": site, **kind}).status_code == 403
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_our_own_page_and_what_is_typed_may_read(client: httpx.Client, site: str) -> None:
+    assert client.get("/vault/status", headers={"Sec-Fetch-Site": site}).status_code == 200
+
+
+def test_obsidian_may_stream_whatever_the_browser_calls_its_site(client: httpx.Client) -> None:
+    headers = {"Origin": "app://obsidian.md", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+    assert client.post(CHAT, json=question(TOMATOES, stream=True), headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/page/page.js", "/vault/status", "/v1/models", "/nowhere", "/openapi.json"])
+def test_no_answer_can_be_framed_sniffed_embedded_or_kept(client: httpx.Client, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "server" not in headers
+
+
+def test_the_address_that_was_called_is_a_name_of_ours(building: Building) -> None:
+    # It cannot be rebound: a page that was loaded from it was loaded from this computer.
+    scope = {"type": "http", "server": ("192.168.1.5", 1234), "headers": [(b"host", b"192.168.1.5:1234")]}
+    status = building.await_(status_of(Application(GuardOptions(), building.services), scope))
+    assert status == 200
+    scope["headers"] = [(b"host", b"192.168.1.6:1234")]
+    assert building.await_(status_of(Application(GuardOptions(), building.services), scope)) == 403
+
+
+async def status_of(application: Application, scope: dict[str, Any]) -> int:
+    said: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    whole = {"method": "GET", "path": "/health", "raw_path": b"/health", "query_string": b"", "scheme": "http", **scope}
+    await application({"root_path": "", "http_version": "1.1", "client": None, "state": {}, **whole}, receive, send)
+    return int(said[0]["status"])
 
 
 def test_a_page_of_our_own_and_an_origin_of_the_settings_may_ask(building: Building, address: str) -> None:
@@ -191,8 +269,17 @@ def test_without_the_token_nothing_is_said(locked: httpx.Client, sent: str | Non
     headers = {} if sent is None else {b"Authorization": sent.encode()}
     for path in ("/vault/status", "/v1/models", "/vault/search?q=water"):
         response = locked.get(path, headers=headers)
-        assert response.status_code == 403
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert response.json()["error"]["code"] == "invalid_api_key"
         assert "token" in response.json()["error"]["message"]
+
+
+def test_the_page_needs_no_token_and_all_that_it_shows_does(locked: httpx.Client) -> None:
+    assert locked.get("/").status_code == 200
+    assert locked.get("/page/page.js").status_code == 200
+    for path in ("/health", "/metrics", "/openapi.json", "/page/../vault/status", "/vault/notes/page/"):
+        assert locked.get(path).status_code == 401, path
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])

@@ -118,6 +118,33 @@ def test_figures_of_finished_choices_add_up() -> None:
         assert samples[f"{name}_seconds_sum", ()] == pytest.approx(seconds)
 
 
+def test_http_requests_are_counted_by_route_and_status(building: Building) -> None:
+    with httpx.Client(base_url=building.serve(building.speaking(ScriptedGenerator(answer))), trust_env=False) as client:
+        client.post(CHAT, json=question("x")).raise_for_status()
+        client.post(CHAT, json={})
+        client.get("/vault/notes/Garden/Zyxwv.md?q=zyxwv")
+        client.get("/zyxwv")
+        client.get("/health", headers={"Origin": "https://zyxwv.example"})
+        client.request("ZYXWV", "/health")
+        samples = scraped(client)
+        text = client.get("/metrics").text
+    counted = {
+        (dict(labels)["method"], dict(labels)["route"], dict(labels)["status"]): value
+        for (name, labels), value in samples.items()
+        if name == "http_requests_total"
+    }
+    assert counted == {
+        ("POST", CHAT, "200"): 1,
+        ("POST", CHAT, "400"): 1,
+        ("GET", "/vault/notes/{path:path}", "200"): 1,
+        ("GET", "none", "404"): 1,
+        ("GET", "none", "403"): 1,
+        ("other", "/health", "405"): 1,
+    }
+    assert samples["http_request_seconds_count", (("route", CHAT),)] == 2
+    assert "zyxwv" not in text.lower()
+
+
 def test_two_servers_count_apart() -> None:
     one, other = Metrics(), Metrics()
     one.ended("stop")
@@ -137,7 +164,7 @@ def test_nothing_of_notes_or_questions_is_in_it(building: Building) -> None:
 def test_it_is_guarded_as_everything_is(building: Building) -> None:
     address = building.serve(options=GuardOptions(token="secret"))
     with httpx.Client(base_url=address, trust_env=False) as client:
-        assert client.get("/metrics").status_code == 403
+        assert client.get("/metrics").status_code == 401
         assert client.get("/metrics", headers={"Authorization": "Bearer secret"}).status_code == 200
         stranger = {"Authorization": "Bearer secret", "Origin": "https://example.org"}
         assert client.get("/metrics", headers=stranger).status_code == 403

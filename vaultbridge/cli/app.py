@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from vaultbridge.cli.bench import bench
 from vaultbridge.cli.console import err, out
 from vaultbridge.cli.evaluate import evaluate
 from vaultbridge.cli.index import index, status
+from vaultbridge.cli.logs import configure
 from vaultbridge.cli.models import models_app
 from vaultbridge.cli.serve import serve
 from vaultbridge.core.errors import ConfigError, RequestError, VaultbridgeError
@@ -60,10 +60,4 @@ def _root(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for noisy in ("httpx", "httpcore", "watchdog", "asyncio", "filelock", "uvicorn", "gguf", "matplotlib"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    configure(verbose=verbose)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -102,7 +102,9 @@ async def _ask(settings: Settings, text: str, as_json: bool) -> None:
         return
     from vaultbridge.chat.service import Request
     from vaultbridge.core.dialogue import Conversation, Message
-    from vaultbridge.server.openai.answer import Envelope, chunks, opened
+    from vaultbridge.server.asking import opened
+    from vaultbridge.server.openai.answer import chunks
+    from vaultbridge.server.openai.chat import ChatEnvelope
 
     async with open_house(settings) as house:
         await nearly_synced(house)
@@ -111,11 +113,11 @@ async def _ask(settings: Settings, text: str, as_json: bool) -> None:
         )
         first, events = await opened(house.services.chat.answer(request))
         await _print_answer(
-            chunks(Envelope(house.services.names.generator, chat=True), first, events, include_usage=False), as_json
+            chunks(ChatEnvelope(house.services.names.generator), first, events, include_usage=False), as_json
         )
 
 
-async def _print_answer(chunks: AsyncIterator[dict[str, Any]], as_json: bool) -> None:
+async def _print_answer(chunks: AsyncIterator[Mapping[str, Any]], as_json: bool) -> None:
     answer: list[str] = []
     citations: list[dict[str, Any]] = []
     ours: dict[str, Any] = {}

@@ -6,11 +6,13 @@ import asyncio
 import os
 import shlex
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vaultbridge.cli.console import err
+from vaultbridge.cli.logs import follow_requests
 from vaultbridge.cli.options import (
     BackendOption,
     ConfigOption,
@@ -49,13 +51,24 @@ def serve(
         models__backend=backend,
         engine__context=context,
     )
+    _warn_of_exposed_token(config)
     asyncio.run(_serve(settings))
 
 
+def _warn_of_exposed_token(config: Path | None) -> None:
+    from vaultbridge.settings import exposed_token
+
+    if file := exposed_token(config):
+        err.print(
+            f"Warning: others on this computer may read the token in {file}. Run: chmod 600 {shlex.quote(str(file))}"
+        )
+
+
 async def _serve(settings: Settings) -> None:
-    from vaultbridge.place import announce, check_unused, place_of
+    from vaultbridge.place import announce, check_unused, place_of, token_of
     from vaultbridge.server.app import Application
     from vaultbridge.server.guard import GuardOptions
+    from vaultbridge.server.limits import LimitOptions
     from vaultbridge.server.listen import Server
     from vaultbridge.server.port import claim, in_url, is_loopback
     from vaultbridge.wiring import open_house
@@ -63,12 +76,17 @@ async def _serve(settings: Settings) -> None:
     host, port = settings.server.host.strip("[]"), settings.server.port
     if not is_loopback(host) and not settings.server.token:
         raise ConfigError(
-            f"On {host} everybody in the network could read the vault.", "Set server.token, or keep to 127.0.0.1."
+            f"On {host} everybody in the network could read the vault.",
+            "Set server.token (`auto` makes one), or keep to 127.0.0.1.",
         )
     place = place_of(settings)
     check_unused(place)
-    hosts = (in_url(host), *settings.server.hosts)
-    application = Application(GuardOptions(hosts, tuple(settings.server.origins), settings.server.token))
+    token = token_of(place, settings.server.token)
+    application = Application(
+        GuardOptions((in_url(host), *settings.server.hosts), tuple(settings.server.origins), token),
+        limits=LimitOptions(settings.server.body_mib * 2**20),
+    )
+    follow_requests(settings.log.format, application.request_id)
     server = Server(application)
     with claim(host, port, f"vaultbridge serve --vault {shlex.quote(str(place.vault))}") as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -85,7 +103,9 @@ async def _serve(settings: Settings) -> None:
                 house = await opening
                 application.open(house.services)
                 address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else in_url(host)}:{port}"
-                announce(place, address, settings.server.token)
+                announce(place, address, token)
+                if token and token != settings.server.token:
+                    err.print(f"Clients need the token in {place.token_file}.")
                 err.print(f"vaultbridge serves {place.vault.name} at {address}/v1 ({house.chosen}). Ctrl-C stops it.")
                 try:
                     await serving

@@ -24,14 +24,22 @@ class Metrics:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, namespace="vaultbridge", registry=registry)
 
-        def histogram(name: str, text: str) -> Histogram:
-            return Histogram(name, text, namespace="vaultbridge", registry=registry, buckets=SECONDS)
+        def histogram(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(name, text, labels, namespace="vaultbridge", registry=registry, buckets=SECONDS)
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(name, text, labels, namespace="vaultbridge", registry=registry)
 
         self._requests = counter(
             "requests", "Requests for an answer, by finish reason, error code or `cancelled`.", "outcome"
+        )
+        self._http = counter(
+            "http_requests",
+            "HTTP requests, by method, route and status; status 0: the client left before there was any.",
+            *("method", "route", "status"),
+        )
+        self._http_seconds = histogram(
+            "http_request_seconds", "From an HTTP request's headers to the last byte of its answer.", "route"
         )
         self._prompt = counter("prompt_tokens", "Tokens of prompts, cached ones too, for each choice.")
         self._cached = counter("cached_tokens", "Tokens of prompts that were not computed again.")
@@ -61,6 +69,11 @@ class Metrics:
     def ended(self, outcome: str) -> None:
         """Count one request: ``outcome`` is its finish reason, its error's code, or ``cancelled``."""
         self._requests.labels(outcome).inc()
+
+    def requested(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one HTTP request; ``route`` is its template."""
+        self._http.labels(method, route, status).inc()
+        self._http_seconds.labels(route).observe(seconds)
 
     def text(self, admitted: int, pending: int, models: Iterable[tuple[str, str]]) -> bytes:
         """Everything, with how things are now: ``models`` are names of roles and their states."""
