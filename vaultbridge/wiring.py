@@ -29,8 +29,8 @@ from vaultbridge.index.report import IndexReport
 from vaultbridge.place import Place, lock, place_of
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.server.metrics import Metrics
-from vaultbridge.server.openai.options import Defaults
-from vaultbridge.server.services import ModelNames, Services
+from vaultbridge.server.options import Defaults
+from vaultbridge.server.services import ModelFacts, ModelNames, Services
 from vaultbridge.settings import Settings
 from vaultbridge.vault.files import Vault
 from vaultbridge.vault.script import has_cjk
@@ -142,6 +142,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             ),
             vault_id=place.id,
             vault_name=place.vault.name,
+            facts=_facts(settings, generator_model, embedder_model),
             defaults=Defaults(settings.chat.grounding, settings.chat.k, settings.chat.sources),
             metrics=metrics,
         )
@@ -200,7 +201,7 @@ def _generator_build(model: Model, settings: Settings) -> Build:
     engine = settings.engine
     options: dict[str, Any] = {
         "name": model.name,
-        "context": min(engine.context, model.context or engine.context),
+        "context": _context(model, settings),
         **{name: getattr(engine, name) for name in ("slots", "cache", "batch")},
     }
     if model.name == FAKES:
@@ -209,6 +210,27 @@ def _generator_build(model: Model, settings: Settings) -> Build:
     options |= {name: getattr(engine, name) for name in further}
     backend = BACKENDS.get(model.backend, model.backend)
     return partial(load_generator, backend, (model.path,), options, drafts=engine.drafts)
+
+
+def _context(model: Model, settings: Settings) -> int:
+    return min(settings.engine.context, model.context or settings.engine.context)
+
+
+def _facts(settings: Settings, generator: Model | None, embedder: Model | None) -> dict[str, ModelFacts]:
+    facts = {}
+    if embedder is not None:
+        facts[embedder.name] = _facts_of(embedder, int(embedder.options.get("max_tokens", 0)))
+    if generator is not None:
+        facts[generator.name] = _facts_of(generator, _context(generator, settings))
+    return facts
+
+
+def _facts_of(model: Model, context: int) -> ModelFacts:
+    path = model.path
+    files = [path] if path.is_file() else [file for file in path.glob("*") if file.is_file()] if path.parts else []
+    stats = [file.stat() for file in files]
+    size, modified = sum(stat.st_size for stat in stats), max((stat.st_mtime for stat in stats), default=0.0)
+    return ModelFacts(context, size, modified, "gguf" if path.suffix == ".gguf" else "")
 
 
 def _embedder_build(model: Model) -> Build:

@@ -18,7 +18,10 @@ from vaultbridge.core.dialogue import Event, GroundedPrompt, Sampling, Usage
 from vaultbridge.core.errors import Overloaded
 from vaultbridge.server.app import Application
 from vaultbridge.server.guard import GuardOptions
+from vaultbridge.server.limits import LimitOptions
+from vaultbridge.server.listen import configuration
 from vaultbridge.server.metrics import Metrics
+from vaultbridge.server.protocol import BoundedHttp
 from vaultbridge.server.services import Services
 from vaultbridge.settings import load_settings
 from vaultbridge.wiring import House, open_house
@@ -84,15 +87,31 @@ class Building:
     def await_(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
-    def serve(self, services: Services | None = None, options: GuardOptions | None = None) -> str:
+    def serve(
+        self,
+        services: Services | None = None,
+        options: GuardOptions | None = None,
+        limits: LimitOptions | None = None,
+        protocol: type[BoundedHttp] = BoundedHttp,
+    ) -> str:
         """The address of a new server."""
-        application = Application(options or GuardOptions(), services or self.services)
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.await_(self._start(application, listener))
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+        return self.application(services, options, limits, protocol)[1]
 
-    async def _start(self, application: Application, listener: socket.socket) -> None:
-        server = uvicorn.Server(uvicorn.Config(application, log_config=None, timeout_graceful_shutdown=1))
+    def application(
+        self,
+        services: Services | None = None,
+        options: GuardOptions | None = None,
+        limits: LimitOptions | None = None,
+        protocol: type[BoundedHttp] = BoundedHttp,
+    ) -> tuple[Application, str]:
+        """A new application and the address of a server in front of it."""
+        application = Application(options or GuardOptions(), services or self.services, limits)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.await_(self._start(configuration(application, protocol), listener))
+        return application, f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    async def _start(self, configured: uvicorn.Config, listener: socket.socket) -> None:
+        server = uvicorn.Server(configured)
         self._servers.append((server, asyncio.create_task(server.serve([listener]))))
 
     def speaking(self, generator: ScriptedGenerator) -> Services:
@@ -154,6 +173,7 @@ class ScriptedGenerator:
         self._queue = queue
         self.admitted = 0
         self.running = 0
+        self.prompts: list[GroundedPrompt] = []
         self.sampling: list[Sampling] = []
         self.warmed: list[GroundedPrompt] = []
         self.forgotten: list[set[str]] = []
@@ -169,6 +189,7 @@ class ScriptedGenerator:
             self.admitted -= 1
 
     async def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+        self.prompts.append(prompt)
         self.sampling.append(sampling)
         self.running += 1
         try:

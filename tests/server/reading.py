@@ -29,6 +29,16 @@ def events(client: httpx.Client, body: Json, path: str = "/v1/chat/completions")
     return [json.loads(text) for text in data[:-1]]
 
 
+def lines(client: httpx.Client, path: str, body: Json) -> list[Json]:
+    """The documents of an answer in Ollama's dialect, which streams unless it is told not to."""
+    with client.stream("POST", path, json=body) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"] == "application/x-ndjson"
+        text = response.read().decode()
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text[:-1].split("\n")]
+
+
 def answer_of(chunks: Iterable[Json]) -> str:
     """The text of a stream."""
     return "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
@@ -37,12 +47,20 @@ def answer_of(chunks: Iterable[Json]) -> str:
 class RawStream:
     """A request over a bare socket, so that nothing buffers, joins or repairs what the server writes."""
 
-    def __init__(self, address: str, body: Json, headers: str = "", *, stream: bool = True) -> None:
+    def __init__(
+        self,
+        address: str,
+        body: Json,
+        headers: str = "",
+        *,
+        stream: bool = True,
+        path: str = "/v1/chat/completions",
+    ) -> None:
         place = urlsplit(address)
         self.socket = socket.create_connection((place.hostname or "", place.port or 0), timeout=20)
         content = json.dumps({**body, "stream": stream}).encode()
         self.socket.sendall(
-            f"POST /v1/chat/completions HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
             f"{headers}Content-Length: {len(content)}\r\n\r\n".encode()
             + content
         )
@@ -95,4 +113,17 @@ def text_generator(reads: Iterable[bytes]) -> str:
             except ValueError:
                 continue
             text += chunk["choices"][0]["delta"].get("content", "")
+    return text
+
+
+def text_generator_openai(reads: Iterable[bytes]) -> str:
+    """The answer as its other provider, *OpenAI Chat*, ends up with it: events over the borders of reads, comments
+    and chunks without choices passed over."""
+    text = ""
+    for event in re.split(r"\r?\n\r?\n", b"".join(reads).decode()):
+        fields = re.split(r"\r?\n", event)
+        data = [line.removeprefix("data:").removeprefix(" ") for line in fields if line.startswith("data:")]
+        if data and data != ["[DONE]"]:
+            for choice in json.loads("\n".join(data)).get("choices", [])[:1]:
+                text += choice["delta"].get("content", "")
     return text

@@ -20,21 +20,10 @@ from tests.server.building import (
     Building,
     ScriptedGenerator,
 )
-from tests.server.reading import Json, RawStream, answer_of, events, question, text_generator
-from vaultbridge.core.dialogue import Event, Finished, GroundedPrompt, Piece, Sampling, Started, Usage
-from vaultbridge.server import sse
+from tests.server.reading import Json, RawStream, answer_of, events, question
+from vaultbridge.core.dialogue import Continuation, Event, Finished, GroundedPrompt, Piece, Sampling, Started, Usage
 
 CHAT = "/v1/chat/completions"
-TEXT_GENERATOR_BODY = {
-    "model": "gpt-3.5-turbo-16k",
-    "temperature": 0.7,
-    "top_p": 1,
-    "frequency_penalty": 0.5,
-    "presence_penalty": 0.5,
-    "max_tokens": 5000,
-    "n": 1,
-    "stream": False,
-}
 
 
 def eventually(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
@@ -200,38 +189,6 @@ def test_strict_models_refuse_other_names(building: Building) -> None:
             assert client.post(CHAT, json=question(TOMATOES, model=names.generator + form)).status_code == 200
 
 
-# --- Text Generator -----------------------------------------------------------------------------------------------
-
-
-def test_what_text_generator_sends_is_accepted_as_it_is(client: httpx.Client) -> None:
-    body = question(f"Title: Plans\n\n{TOMATOES}", **TEXT_GENERATOR_BODY)
-    response = client.post(CHAT, json=body, headers={"Authorization": "Bearer"})
-    said = response.raise_for_status().json()["choices"][0]["message"]["content"]
-    assert isinstance(said, str)
-    assert TOMATOES_LINK in said
-
-
-@pytest.mark.parametrize("text", [TOMATOES, CHINESE], ids=["english", "chinese"])
-def test_text_generators_own_parser_loses_nothing(address: str, client: httpx.Client, text: str) -> None:
-    body = question(text, **TEXT_GENERATOR_BODY)
-    whole = client.post(CHAT, json=body).json()["choices"][0]["message"]["content"]
-    with RawStream(address, body, headers="Authorization: Bearer\r\n") as stream:
-        assert text_generator(stream.http_chunks()) == whole
-
-
-def test_every_write_is_one_whole_event(address: str) -> None:
-    with RawStream(address, question(CHINESE)) as stream:
-        writes = list(stream.http_chunks())
-        assert b"text/event-stream" in stream.head
-    assert len(writes) > 5
-    for write in writes:
-        assert write.startswith(b"data: ")
-        assert write.endswith(b"\n\n")
-        assert write.count(b"\n") == 2
-        assert b"\r" not in write
-    assert writes[-1] == b"data: [DONE]\n\n"
-
-
 # --- a slow, a strange and a failing generator ----------------------------------------------------------------------
 
 
@@ -249,23 +206,6 @@ class Held:
             await asyncio.sleep(0.005)
         yield Piece(" done")
         yield Finished("stop", Usage(1, 2))
-
-
-def test_a_quiet_line_is_kept_alive_by_chunks_that_every_client_can_read(
-    building: Building, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.02)
-    held = Held()
-    reads: list[bytes] = []
-    with RawStream(building.serve(building.speaking(ScriptedGenerator(held))), question("x")) as stream:
-        for read in stream.http_chunks():
-            reads.append(read)
-            if len(reads) == 6:  # role, one word, and only keep-alives since
-                held.go.set()
-    chunks = [json.loads(read.decode().removeprefix("data: ")) for read in reads[:-1]]
-    assert all(chunk["choices"][0]["delta"].get("content", "") == "" for chunk in chunks[2:6])
-    assert len({chunk["id"] for chunk in chunks}) == 1
-    assert text_generator(reads) == "wait… done"
 
 
 def test_a_client_that_leaves_in_the_middle_frees_its_place(building: Building) -> None:
@@ -359,3 +299,55 @@ def test_a_completion_takes_sixteen_tokens_if_nothing_is_said(client: httpx.Clie
     body = client.post("/v1/completions", json={"prompt": "one two three four five", "model": "x@plain"}).json()
     assert body["usage"]["completion_tokens"] == 16
     assert body["choices"][0]["finish_reason"] == "length"
+
+
+def test_an_echoed_prompt_stands_in_front_of_its_answer(client: httpx.Client) -> None:
+    body: Json = {"prompt": "one two", "model": "x@plain", "max_tokens": 3}
+    alone = client.post("/v1/completions", json=body).json()["choices"][0]["text"]
+    echoing: Json = {**body, "echo": True, "best_of": 1}
+    assert client.post("/v1/completions", json=echoing).json()["choices"][0]["text"] == f"one two{alone}"
+    chunks = events(client, echoing, path="/v1/completions")
+    assert "".join(chunk["choices"][0]["text"] for chunk in chunks) == f"one two{alone}"
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": [1, 2]}, "prompt.0"),
+        ({"echo": True, "logprobs": 1}, "echo"),
+        ({"best_of": 3}, "best_of"),
+        ({"logprobs": 6}, "logprobs"),
+    ],
+)
+def test_what_a_completion_cannot_do_is_named(client: httpx.Client, more: Json, param: str) -> None:
+    refused = client.post("/v1/completions", json={"prompt": "x", **more})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize("limit", [0, -1, None])
+def test_what_some_clients_send_for_no_limit_is_none(building: Building, limit: int | None) -> None:
+    async def speak(prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+        yield Started((), ())
+        yield Finished("stop", Usage(1, 0))
+
+    generator = ScriptedGenerator(speak)
+    with httpx.Client(base_url=building.serve(building.speaking(generator)), trust_env=False) as client:
+        client.post(CHAT, json=question("x", max_tokens=limit, max_completion_tokens=limit)).raise_for_status()
+        client.post("/v1/completions", json={"prompt": "x", "max_tokens": limit}).raise_for_status()
+    assert [sampling.max_tokens for sampling in generator.sampling] == [1024, 1024]
+
+
+def test_a_suffix_is_what_the_continuation_leads_to(building: Building) -> None:
+    prompts: list[GroundedPrompt] = []
+
+    async def speak(prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+        prompts.append(prompt)
+        yield Started((), ())
+        yield Finished("stop", Usage(1, 0))
+
+    with httpx.Client(base_url=building.serve(building.speaking(ScriptedGenerator(speak))), trust_env=False) as client:
+        client.post("/v1/completions", json={"prompt": ["Zyxwv"], "suffix": "qwfp"}).raise_for_status()
+    assert prompts[0].prompt == Continuation("Zyxwv", "qwfp")

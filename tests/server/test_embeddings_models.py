@@ -48,7 +48,14 @@ def test_texts_that_share_words_are_nearer(client: httpx.Client) -> None:
     assert red @ ripe > red @ other + 0.2
 
 
-def test_other_dimensions_are_refused_and_the_right_ones_taken(client: httpx.Client) -> None:
+def test_fewer_dimensions_are_the_first_ones_at_length_one(client: httpx.Client) -> None:
+    whole = np.array(client.post(EMBEDDINGS, json={"input": "red tomatoes"}).json()["data"][0]["embedding"])
+    body = {"input": "red tomatoes", "dimensions": 16}
+    cut = np.array(client.post(EMBEDDINGS, json=body).json()["data"][0]["embedding"])
+    assert cut == pytest.approx(whole[:16] / np.linalg.norm(whole[:16]), abs=1e-6)
+
+
+def test_more_dimensions_than_there_are_are_refused(client: httpx.Client) -> None:
     own = len(client.post(EMBEDDINGS, json={"input": "x"}).json()["data"][0]["embedding"])
     assert client.post(EMBEDDINGS, json={"input": "x", "dimensions": own}).status_code == 200
     refused = client.post(EMBEDDINGS, json={"input": "x", "dimensions": own + 1})
@@ -57,11 +64,24 @@ def test_other_dimensions_are_refused_and_the_right_ones_taken(client: httpx.Cli
     assert str(own) in refused.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("wrong", [[], 5, None, [[1, 2]], ["a"] * 2049, {"text": "x"}])
-def test_an_input_that_is_no_text_is_refused(client: httpx.Client, wrong: object) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "param"),
+    [
+        *((wrong, "input") for wrong in ([], 5, None, [[1, 2]], [1, 2], ["a"] * 2049, {"text": "x"}, "")),
+        (["a", ""], "input.1"),
+        (["a", 5], "input.1"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_an_input_that_is_no_text_is_refused(client: httpx.Client, wrong: object, param: str) -> None:
     response = client.post(EMBEDDINGS, json={"input": wrong})
     assert response.status_code == 400
-    assert response.json()["error"]["param"].startswith("input")
+    assert response.json()["error"]["param"] == param
+
+
+def test_who_sends_tokens_is_told_what_to_set(client: httpx.Client) -> None:
+    error = client.post(EMBEDDINGS, json={"input": [[1, 2], [3]]}).json()["error"]
+    assert "check_embedding_ctx_length=False" in error["message"]
 
 
 def test_without_an_embedder_it_says_so(building: Building) -> None:
@@ -81,6 +101,14 @@ def test_the_models_are_the_chat_model_in_three_forms_and_the_embedder(building:
         for model in body["data"]:
             assert model["object"] == "model"
             assert client.get(f"/v1/models/{model['id']}").json() == model
+
+
+def test_a_client_may_ask_for_the_head_alone(client: httpx.Client) -> None:
+    for path in ("/v1/models", f"/v1/models/{client.get('/v1/models').json()['data'][0]['id']}"):
+        response = client.head(path).raise_for_status()
+        assert response.content == b""
+        assert int(response.headers["content-length"]) == len(client.get(path).content)
+    assert client.head("/v1/models/no").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["gpt-4", "org/model", "fakes@other"])

@@ -17,6 +17,9 @@ FOLDER = Path(__file__).parents[1] / "snapshots"
 UPDATE = "VAULTBRIDGE_UPDATE_SNAPSHOTS"
 FIXED: dict[str, Any] = {
     "created": 1_700_000_000,
+    "created_at": 1_700_000_000,
+    "item_id": "item-0",
+    "call_id": "call-0",
     "indexed_at": 1_700_000_000.0,
     "timings": {"queue_ms": 0.0, "prefill_ms": 0.0, "decode_ms": 0.0},
     "prompt_tokens_details": {"cached_tokens": 0},
@@ -30,8 +33,11 @@ def normalised(document: Any, key: str = "") -> Any:
         return FIXED[key]
     if key == "lanes":
         return dict.fromkeys(sorted(document), 1.0)
+    if key == "completed_at":
+        return document and FIXED["created_at"]
     if key == "id" and isinstance(document, str):
-        return f"{document.split('-')[0]}-0" if "-" in document else "0" * 12
+        prefix, mark, _ = document.replace("_", "-").partition("-")
+        return f"{prefix}-0" if mark else "0" * 12
     if isinstance(document, dict):
         return {name: normalised(value, name) for name, value in document.items()}
     if isinstance(document, list):
@@ -47,11 +53,11 @@ def transcript(response: httpx.Response) -> str:
     """A stream as it came, each event normalised."""
     events = []
     for event in response.raise_for_status().text.split("\n\n")[:-1]:
-        data = event.removeprefix("data: ")
-        assert data != event
+        name, mark, data = event.rpartition("data: ")
+        assert mark
         body = normalised(json.loads(data)) if data != "[DONE]" else None
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":")) if body is not None else data
-        events.append(f"data: {text}\n\n")
+        events.append(f"{name}data: {text}\n\n")
     return "".join(events)
 
 
@@ -73,10 +79,21 @@ def test_a_stream_with_links_in_its_text(client: httpx.Client) -> None:
     compare("chat-markdown.sse", transcript(client.post("/v1/chat/completions", json=body)))
 
 
+def test_a_streamed_tool_call(client: httpx.Client) -> None:
+    tool = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}
+    body = question('think Look at it.\ncall clock {"zone": "UTC"}', model="x@plain", stream=True, tools=[tool])
+    compare("chat-tool-call.sse", transcript(client.post("/v1/chat/completions", json=body)))
+
+
+def test_a_streamed_response(client: httpx.Client) -> None:
+    compare("responses.sse", transcript(client.post("/v1/responses", json={"input": TOMATOES, "stream": True})))
+
+
 @pytest.mark.parametrize(
     ("name", "method", "path", "body"),
     [
         ("chat.json", "POST", "/v1/chat/completions", question(TOMATOES, vaultbridge={})),
+        ("responses.json", "POST", "/v1/responses", {"input": TOMATOES, "vaultbridge": {}}),
         ("search.json", "GET", "/vault/search?q=water+tomatoes&k=2", None),
         ("status.json", "GET", "/vault/status", None),
         ("error.json", "POST", "/v1/chat/completions", {"model": "any", "messages": []}),

@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
+from openai.types.responses import ResponseOutputMessage, ResponseOutputText
+from pydantic import BaseModel
 
 from tests.server.building import TOMATOES, Building, Script, ScriptedGenerator
 from tests.server.reading import Json, events, question
@@ -37,6 +41,17 @@ def asking(building: Building, script: Script) -> Iterator[tuple[httpx.Client, S
     address = building.serve(building.speaking(generator))
     with httpx.Client(base_url=address, trust_env=False, timeout=20) as client:
         yield client, generator
+
+
+@contextmanager
+def openais(client: httpx.Client) -> Iterator[openai.OpenAI]:
+    """OpenAI's own client, in strict validation, at the address of ``client``."""
+    http = openai.DefaultHttpxClient(trust_env=False)
+    base = f"{str(client.base_url).rstrip('/')}/v1"
+    with openai.OpenAI(
+        base_url=base, api_key="x", max_retries=0, http_client=http, _strict_response_validation=True
+    ) as theirs:
+        yield theirs
 
 
 async def silent(prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
@@ -158,6 +173,7 @@ USAGE = {
     "completion_tokens": 9,
     "total_tokens": 19,
     "prompt_tokens_details": {"cached_tokens": 4},
+    "completion_tokens_details": {"reasoning_tokens": 0},
 }
 
 
@@ -264,17 +280,53 @@ def test_plain_completions_say_them_in_theirs(building: Building) -> None:
     assert joined == whole
 
 
+async def formed(prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+    """An answer in the form that is asked for."""
+    assert sampling.grammar is not None
+    assert json.loads(sampling.grammar.text)["properties"]["city"] == {"title": "City", "type": "string"}
+    yield Started((), ())
+    yield Piece('{"city": ')
+    yield Piece('"Ulm"}')
+    yield Finished("stop", Usage(1, 2))
+
+
+class Place(BaseModel):
+    """What is asked for."""
+
+    city: str
+
+
+def test_openais_own_client_parses_what_has_a_form(building: Building) -> None:
+    with asking(building, formed) as (client, _), openais(client) as theirs:
+        messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "x"}]
+        answer = theirs.chat.completions.parse(model="x", messages=messages, response_format=Place)
+        with theirs.chat.completions.stream(model="x", messages=messages, response_format=Place) as stream:
+            streamed = stream.get_final_completion()
+        response = theirs.responses.parse(model="x", input="x", text_format=Place)
+        with theirs.responses.stream(model="x", input="x", text_format=Place) as events_:
+            told = events_.get_final_response()
+    places = [answer.choices[0].message.parsed, streamed.choices[0].message.parsed]
+    assert [*places, response.output_parsed, told.output_parsed] == [Place(city="Ulm")] * 4
+
+
 def test_openais_own_client_reads_it_all(building: Building) -> None:
-    openai = pytest.importorskip("openai")
-    with asking(building, measured) as (client, _):
-        theirs = openai.OpenAI(base_url=f"{client.base_url}/v1".replace("//v1", "/v1"), api_key="x", max_retries=0)
+    with asking(building, measured) as (client, _), openais(client) as theirs:
         answer = theirs.chat.completions.create(
             model="x", messages=[{"role": "user", "content": "x"}], logprobs=True, top_logprobs=2
         )
         plain = theirs.completions.create(model="x", prompt="x", logprobs=2)
-        theirs.close()
-    assert answer.choices[0].logprobs.content[0].bytes == [82, 101, 100]
+        response = theirs.responses.create(model="x", input="x", top_logprobs=2)
+        chunks = list(theirs.responses.create(model="x", input="x", top_logprobs=2, stream=True))
+    assert answer.choices[0].logprobs is not None
+    assert (answer.choices[0].logprobs.content or [])[0].bytes == [82, 101, 100]
+    assert plain.choices[0].logprobs is not None
     assert plain.choices[0].logprobs.token_logprobs == [-0.5, -1.0, -2.0]
+    assert isinstance(response.output[0], ResponseOutputMessage)
+    (part,) = response.output[0].content
+    assert isinstance(part, ResponseOutputText)
+    assert [token.logprob for token in part.logprobs or ()] == [-0.5, -1.0, -2.0]
+    deltas = [chunk.logprobs for chunk in chunks if chunk.type == "response.output_text.delta"]
+    assert [len(logprobs) for logprobs in deltas] == [1, 2]
 
 
 def test_nobody_gets_them_unasked(client: httpx.Client) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -68,8 +68,8 @@ async def vanish(server: Server, clients: int, random: Random) -> Part:
     async with server.client() as client:
         kinds = [("at once", "prompt", "text")[number % 3] for number in range(clients)]
         random.shuffle(kinds)
-        await _crowd((come_and_go(client, kind, Random(random.random())) for kind in kinds), CROWD)
-        left = await _left_behind(client)
+        await crowd((come_and_go(client, kind, Random(random.random())) for kind in kinds), CROWD)
+        left = await left_behind(client)
         together = await side_by_side(client, random)
     if left:
         faults["requests are still admitted though nobody waits"] += left
@@ -94,21 +94,15 @@ async def steady(server: Server, requests: int, warm_up: int, random: Random, gr
             faults[f"{ask.path}: {fault}"] += 1
 
     async with server.client() as client:
-        await _crowd((one(client, Random(random.random())) for _ in range(warm_up)), SLOTS + SLOTS // 2)
-        await _left_behind(client)
+        await crowd((one(client, Random(random.random())) for _ in range(warm_up)), SLOTS + SLOTS // 2)
+        await left_behind(client)
         before, began = server.memory(), time.monotonic()
-        await _crowd((one(client, Random(random.random())) for _ in range(requests)), SLOTS + SLOTS // 2)
+        await crowd((one(client, Random(random.random())) for _ in range(requests)), SLOTS + SLOTS // 2)
         seconds = time.monotonic() - began
-        if left := await _left_behind(client):
+        if left := await left_behind(client):
             faults["requests are still admitted though nobody waits"] += left
-    after = server.memory()
-    said = []
-    for name in before:
-        change = after[name] / before[name] - 1
-        said.append(f"{name} {before[name]:.1f} to {after[name]:.1f} MB ({change:+.1%})")
-        if change > growth:
-            faults[f"the {name} has grown by more than {growth:.0%}"] += 1
-    return Part(f"{requests} requests in {seconds:.0f} s: {', '.join(said)}", faults)
+    memory = grown(before, server.memory(), growth, faults)
+    return Part(f"{requests} requests in {seconds:.0f} s: {memory}", faults)
 
 
 async def kill(server: Server, kills: int, random: Random) -> Part:
@@ -140,6 +134,17 @@ async def kill(server: Server, kills: int, random: Random) -> Part:
     )
 
 
+def grown(before: Mapping[str, float], after: Mapping[str, float], most: float, faults: Counter[str]) -> str:
+    """Megabytes before and after, in words; what has grown by more than ``most`` of itself is a fault."""
+    said = []
+    for name in before:
+        change = after[name] / before[name] - 1
+        said.append(f"{name} {before[name]:.1f} to {after[name]:.1f} MB ({change:+.1%})")
+        if change > most:
+            faults[f"memory has grown by more than {most:.0%}: {name}"] += 1
+    return ", ".join(said)
+
+
 async def side_by_side(client: httpx.AsyncClient, random: Random) -> int:
     """How many streams, of as many as there are slots, speak before the first of them ends; all of them must end."""
     streams = await asyncio.gather(*(answered(client, endless(random, 64)) for _ in range(SLOTS)))
@@ -148,7 +153,7 @@ async def side_by_side(client: httpx.AsyncClient, random: Random) -> int:
     return sum(stream.first < earliest for stream in whole)
 
 
-async def _left_behind(client: httpx.AsyncClient) -> int:
+async def left_behind(client: httpx.AsyncClient) -> int:
     """Requests that the server still counts when all clients are gone and it has had time to notice."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -161,7 +166,8 @@ async def _left_behind(client: httpx.AsyncClient) -> int:
         await asyncio.sleep(0.05)
 
 
-async def _crowd(work: Iterable[Awaitable[None]], at_a_time: int) -> None:
+async def crowd(work: Iterable[Awaitable[None]], at_a_time: int) -> None:
+    """Do all of it, so much at a time."""
     places = asyncio.Semaphore(at_a_time)
 
     async def one(job: Awaitable[None]) -> None:

@@ -22,20 +22,26 @@ from vaultbridge.lab.soak_asks import NOTES, Ask
 
 PATIENCE_SECONDS = 300.0
 """Nothing that the server is asked may take longer."""
+FAKES = "fakes"
+"""The model that is none."""
 
 
 @dataclass(slots=True)
 class Heard:
     """What one client has heard so far: chunks of text, ends of choices, the code of the error that ended it.
 
-    ``first`` and ``last`` are when its first text and the latest of anything came, in seconds of the monotonic clock.
-    ``speaking`` is set when there is text, or will be none.
+    ``param`` and ``reason`` are the error's own, ``retry_after`` the seconds after which to ask again, 0 if none are
+    told. ``first`` and ``last`` are when its first text and the latest of anything came, in seconds of the monotonic
+    clock. ``speaking`` is set when there is text, or will be none.
     """
 
     status: int = 0
     texts: int = 0
     ends: int = 0
     error: str = ""
+    param: str = ""
+    reason: str = ""
+    retry_after: float = 0.0
     first: float = 0.0
     last: float = 0.0
     speaking: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,8 +49,8 @@ class Heard:
     def take(self, document: dict[str, Any]) -> None:
         """A chunk of a stream, or a whole body."""
         self.last = time.monotonic()
-        if "error" in document:
-            self.error = document["error"]["code"]
+        if error := document.get("error"):
+            self.error, self.param, self.reason = error["code"], error["param"] or "", error["message"]
             return
         for choice in document.get("choices", ()):
             said = choice.get("delta") or choice.get("message") or choice
@@ -72,7 +78,8 @@ class Server:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """Connections to it, as many as are wanted."""
-        limits = httpx.Limits(max_connections=None)
+        # Given up before the server gives them up: a connection that both let go of is nobody's fault.
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
         async with httpx.AsyncClient(
             base_url=self._address, limits=limits, timeout=PATIENCE_SECONDS, trust_env=False
         ) as client:
@@ -80,15 +87,18 @@ class Server:
 
     def generator(self) -> psutil.Process:
         """The process that the chat model is in: without an embedder the only one that was spawned."""
-        spawned = [child for child in self._process.children() if "--multiprocessing-fork" in child.cmdline()]
+        spawned = self._models()
         if len(spawned) != 1:
             raise SystemExit(f"The server should have one process for its model, and has {len(spawned)}.")
         return spawned[0]
 
     def memory(self) -> dict[str, float]:
-        """Resident megabytes of its processes."""
-        processes = {"server": self._process, "generator": self.generator()}
-        return {name: process.memory_info().rss / 1e6 for name, process in processes.items()}
+        """Resident megabytes of the server's process, and of its models' together."""
+        processes = {"server": [self._process], "models": self._models()}
+        return {name: sum(one.memory_info().rss for one in parts) / 1e6 for name, parts in processes.items()}
+
+    def _models(self) -> list[psutil.Process]:
+        return [child for child in self._process.children() if "--multiprocessing-fork" in child.cmdline()]
 
     def unforeseen(self) -> int:
         """How many errors it has logged that nobody foresaw."""
@@ -97,7 +107,7 @@ class Server:
 
 @contextmanager
 def serving(model: str, slots: int) -> Iterator[Server]:
-    """A server over a few notes, its model loaded, until the context ends."""
+    """A server over a few notes, its model loaded, until the context ends; ``fakes``: all that needs no model."""
     with tempfile.TemporaryDirectory(prefix="vaultbridge-soak-", ignore_cleanup_errors=True) as scratch:
         vault, settings, log = Path(scratch, "vault"), Path(scratch, "vaultbridge.toml"), Path(scratch, "log")
         vault.mkdir()
@@ -108,7 +118,8 @@ def serving(model: str, slots: int) -> Iterator[Server]:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         flags = ["--vault", str(vault), "--data", str(Path(scratch, "data")), "--config", str(settings)]
-        flags += ["--model", model, "--embedder", "none", "--port", str(port)]
+        flags += ["--backend", FAKES] if model == FAKES else ["--model", model, "--embedder", "none"]
+        flags += ["--port", str(port)]
         with log.open("wb") as out:
             process = subprocess.Popen([sys.executable, "-m", "vaultbridge", "serve", *flags], stdout=out, stderr=out)
         try:
@@ -142,6 +153,7 @@ async def listen(client: httpx.AsyncClient, ask: Ask, heard: Heard, most_texts: 
     try:
         async with client.stream("POST", ask.path, json=ask.body) as response:
             heard.status = response.status_code
+            heard.retry_after = float(response.headers.get("retry-after", 0))
             if not response.headers["content-type"].startswith("text/event-stream"):
                 heard.take(json.loads(await response.aread()))
                 return

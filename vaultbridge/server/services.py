@@ -9,13 +9,13 @@ from typing import Protocol
 from fastapi import Request as HttpRequest
 
 from vaultbridge.chat.service import ChatService
-from vaultbridge.core.errors import NotReady, UnknownModel
+from vaultbridge.core.errors import ModelMissing, NotReady, UnknownModel
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import Freshness
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.server.metrics import Metrics
-from vaultbridge.server.openai.options import Defaults
+from vaultbridge.server.options import Defaults
 
 
 class IndexView(Protocol):
@@ -65,17 +65,40 @@ class ModelNames:
     embedder: str
     strict: bool = False
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All of them: the chat model in its three forms, and the embedder if there is one."""
+        forms = (self.generator, f"{self.generator}@vault", f"{self.generator}@plain")
+        return tuple(dict.fromkeys((*forms, self.embedder) if self.embedder else forms))
+
+    def base(self, asked: str) -> str:
+        """An id without its form."""
+        return asked.removesuffix("@vault").removesuffix("@plain")
+
     def check(self, asked: str, served: str) -> None:
         """Raise UnknownModel for another id than ``served``, if model names are strict."""
-        if self.strict and asked.removesuffix("@vault").removesuffix("@plain") != served:
+        if self.strict and self.base(asked) != served:
             raise UnknownModel(f"The model {asked!r} is not served here.", f"Served: {served}.", param="model")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of a model without loading it: zero and empty are what is not.
+
+    ``context`` in tokens; ``size`` of its files in bytes, ``modified`` in seconds since 1970, ``format`` their kind.
+    """
+
+    context: int = 0
+    size: int = 0
+    modified: float = 0.0
+    format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that a route may use. ``vault_id`` names the vault to clients.
 
-    ``metrics`` is what the chat service and the generator report to.
+    ``facts`` are those of the models by their ids, ``metrics`` is what the chat service and the generator report to.
     """
 
     chat: ChatService
@@ -87,8 +110,16 @@ class Services:
     names: ModelNames
     vault_id: str
     vault_name: str
+    facts: Mapping[str, ModelFacts] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
     metrics: Metrics = field(default_factory=Metrics)
+
+    def embedder(self, asked: str) -> EmbeddingService:
+        """The embedder, if that is what ``asked`` names. Raises ModelMissing, UnknownModel."""
+        if self.embeddings is None:
+            raise ModelMissing("No embedder is loaded.", "Start the server with --embedder NAME.")
+        self.names.check(asked, self.names.embedder)
+        return self.embeddings
 
 
 def services_of(request: HttpRequest) -> Services:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from vaultbridge.core.dialogue import TokenLogprob
-
-LEAST = -9999.0
-"""What OpenAI says of a token that is impossible: JSON has no infinity."""
+from vaultbridge.server.likelihoods import LEAST, ChosenLikelihood, likelihoods
 
 
-def chat_logprobs(tokens: Sequence[TokenLogprob]) -> dict[str, Any] | None:
+class ChatLogprobs(TypedDict):
+    """A chat choice's tokens; nothing is ever refused."""
+
+    content: list[ChosenLikelihood]
+    refusal: None
+
+
+class PlainLogprobs(TypedDict):
+    """A plain completion's tokens; ``text_offset`` counts characters of its text."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+def chat_logprobs(tokens: Sequence[TokenLogprob]) -> ChatLogprobs | None:
     """The ``logprobs`` of a chat choice; None without tokens."""
-    if not tokens:
-        return None
-    content = [{**_chat(token), "top_logprobs": [_chat(other) for other in token.top]} for token in tokens]
-    return {"content": content, "refusal": None}
+    return {"content": likelihoods(tokens), "refusal": None} if tokens else None
 
 
-def _chat(token: TokenLogprob) -> dict[str, Any]:
-    return {"token": token.text, "logprob": max(token.logprob, LEAST), "bytes": list(token.data)}
-
-
-def plain_logprobs(tokens: Sequence[TokenLogprob], offset: int) -> dict[str, Any] | None:
+def plain_logprobs(tokens: Sequence[TokenLogprob], offset: int) -> PlainLogprobs | None:
     """The ``logprobs`` of a plain completion; ``offset``: the characters of its text in front of these tokens."""
     if not tokens:
         return None

@@ -1,135 +1,137 @@
-"""``/v1``: chat and plain completions, embeddings, models."""
+"""``/v1``: chat and plain completions, responses, embeddings, reranking, models."""
 
 from __future__ import annotations
 
-import base64
+import time
+import uuid
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
-from vaultbridge.chat.service import Request as AnswerRequest
+from vaultbridge.chat.service import AnswerEvent
 from vaultbridge.core.dialogue import Prompt, Sampling
-from vaultbridge.core.errors import InvalidRequest, ModelMissing, UnknownModel
+from vaultbridge.server.asking import CLIENT_LEFT, Events, ask, opened
 from vaultbridge.server.connection import while_connected
-from vaultbridge.server.openai.answer import Envelope, chunks, opened, whole
-from vaultbridge.server.openai.options import choose
-from vaultbridge.server.openai.wire import ChatBody, CompletionBody, EmbeddingsBody, SamplingBody
+from vaultbridge.server.openai.answer import chunks, whole
+from vaultbridge.server.openai.chat import ChatBody, ChatEnvelope
+from vaultbridge.server.openai.chat_views import ChatChunk, ChatView
+from vaultbridge.server.openai.completions import CompletionBody, CompletionChunk, CompletionEnvelope, CompletionView
+from vaultbridge.server.openai.embeddings import EmbeddingsBody, EmbeddingsView, embeddings_view
+from vaultbridge.server.openai.models import ModelCard, ModelsView, model_view, models_view
+from vaultbridge.server.openai.rerank import RerankBody, RerankView, rerank_view
+from vaultbridge.server.openai.response_events import Response as Answering
+from vaultbridge.server.openai.response_events import response_events, whole_response
+from vaultbridge.server.openai.response_views import ResponseEvent, ResponseView
+from vaultbridge.server.openai.responses import ResponsesBody
+from vaultbridge.server.openai.sampling import SamplingBody
+from vaultbridge.server.openapi import replies, streams
 from vaultbridge.server.services import Services, services_of
 from vaultbridge.server.sse import event_stream
 from vaultbridge.server.vault.identity import right_vault
-from vaultbridge.vault.measure import measure
 
-CLIENT_LEFT = 499
-"""Nobody reads it."""
+router = APIRouter(dependencies=[Depends(right_vault)])
 
-router = APIRouter(prefix="/v1", dependencies=[Depends(right_vault)])
+Begun = tuple[AnswerEvent, Events]
 
 
-@router.post("/chat/completions", response_model=None)
-async def chat_completions(request: Request, body: ChatBody) -> Response | dict[str, Any]:
+@router.post("/v1/chat/completions", tags=["answers"], response_model=None, responses=streams(ChatView, ChatChunk))
+async def chat_completions(request: Request, body: ChatBody) -> Response:
     """Answer a conversation, grounded in the vault."""
-    return await _answer(request, body, body.to_conversation(), body.sampling(), chat=True)
-
-
-@router.post("/completions", response_model=None)
-async def completions(request: Request, body: CompletionBody) -> Response | dict[str, Any]:
-    """Continue a text, grounded in the vault; sources are never put into the text."""
-    return await _answer(request, body, body.to_continuation(), body.sampling(), chat=False)
-
-
-async def _answer(
-    request: Request, body: SamplingBody, prompt: Prompt, sampling: Sampling, *, chat: bool
-) -> Response | dict[str, Any]:
     services = services_of(request)
-    services.names.check(body.model, services.names.generator)
-    chosen = choose(
-        body.vaultbridge,
-        request.headers,
-        body.model,
-        services.defaults,
-        structured=not chat or sampling.grammar is not None,
-    )
-    envelope = Envelope(services.names.generator, chat)
-    events = services.chat.answer(
-        AnswerRequest(
-            prompt=prompt,
-            sampling=sampling,
-            grounding=chosen.grounding,
-            scope=chosen.scope,
-            k=chosen.k,
-            sources=chosen.sources,
-            note=chosen.note,
-        )
-    )
+    envelope = ChatEnvelope(services.names.generator)
+    events = _ask(services, request, body, body.to_conversation(), body.sampling())
     if body.stream:
-        # A client may leave while it still waits in the queue.
-        start = await while_connected(request, opened(events))
-        if start is None:
-            return Response(status_code=CLIENT_LEFT)
-        return event_stream(
-            chunks(envelope, *start, body.wants_usage), keep_alive=lambda: envelope.chunk("" if chat else None)
+        return await _stream(request, events, lambda begun: chunks(envelope, *begun, body.wants_usage), envelope.quiet)
+    return await _whole(request, events, lambda begun: whole(envelope, *begun))
+
+
+@router.post(
+    "/v1/completions",
+    tags=["answers"],
+    response_model=None,
+    responses=streams(CompletionView, CompletionChunk),
+)
+async def completions(request: Request, body: CompletionBody) -> Response:
+    """Continue a text, grounded in the vault; sources are never put into the text."""
+    services = services_of(request)
+    envelope = CompletionEnvelope(services.names.generator, body.echoed)
+    events = _ask(services, request, body, body.to_continuation(), body.sampling())
+    if body.stream:
+        return await _stream(request, events, lambda begun: chunks(envelope, *begun, body.wants_usage), envelope.quiet)
+    return await _whole(request, events, lambda begun: whole(envelope, *begun))
+
+
+@router.post("/v1/responses", tags=["answers"], response_model=None, responses=streams(ResponseView, ResponseEvent))
+async def responses(request: Request, body: ResponsesBody) -> Response:
+    """Answer a conversation, grounded in the vault. Nothing is stored."""
+    services = services_of(request)
+    answering = Answering(body.to_view(f"resp_{uuid.uuid4().hex}", int(time.time()), services.names.generator))
+    events = _ask(services, request, body, body.to_conversation(), body.sampling())
+    if body.stream:
+        return await _stream(
+            request, events, lambda begun: response_events(answering, *begun), answering.quiet, named=True
         )
-
-    async def collected() -> dict[str, Any]:
-        first, rest = await opened(events)
-        return await whole(envelope, first, rest)
-
-    result = await while_connected(request, collected())
-    return result if result is not None else Response(status_code=CLIENT_LEFT)
+    return await _whole(request, events, lambda begun: whole_response(answering, *begun))
 
 
-@router.post("/embeddings")
-async def embeddings(request: Request, body: EmbeddingsBody) -> dict[str, Any]:
-    """Embed texts. Token counts are in the house's own measure: the embedder's vocabulary is in another process."""
-    services = services_of(request)
-    if services.embeddings is None:
-        raise ModelMissing("No embedder is loaded.", "Start the server with --embedder NAME.")
-    services.names.check(body.model, services.names.embedder)
-    info = await services.embeddings.info()
-    if body.dimensions not in (None, info.dimensions):
-        raise InvalidRequest(f"{info.name} has {info.dimensions} dimensions.", param="dimensions")
-    texts = [body.input] if isinstance(body.input, str) else body.input
-    vectors = await services.embeddings.embed(texts, body.input_type)
-
-    def encoded(vector: np.ndarray[Any, np.dtype[np.float32]]) -> str | list[float]:
-        if body.encoding_format == "base64":
-            return base64.b64encode(vector.astype("<f4").tobytes()).decode()
-        return [float(value) for value in vector]
-
-    tokens = sum(measure(text) for text in texts)
-    return {
-        "object": "list",
-        "model": info.name,
-        "data": [
-            {"object": "embedding", "index": index, "embedding": encoded(vector.dense)}
-            for index, vector in enumerate(vectors)
-        ],
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    }
+def _ask(services: Services, request: Request, body: SamplingBody, prompt: Prompt, sampling: Sampling) -> Events:
+    return ask(services, request.headers, body.model, prompt, sampling, body.vaultbridge)
 
 
-@router.get("/models")
-async def models(request: Request) -> dict[str, Any]:
+async def _stream(
+    request: Request,
+    events: Events,
+    chunks_of: Callable[[Begun], AsyncGenerator[Mapping[str, object], None]],
+    keep_alive: Callable[[], Mapping[str, object]],
+    *,
+    named: bool = False,
+) -> Response:
+    # A client may leave while it still waits in the queue.
+    begun = await while_connected(request, opened(events))
+    if begun is None:
+        return Response(status_code=CLIENT_LEFT)
+    return event_stream(chunks_of(begun), keep_alive, named=named)
+
+
+async def _whole(
+    request: Request, events: Events, body_of: Callable[[Begun], Coroutine[Any, Any, Mapping[str, object]]]
+) -> Response:
+    async def collected() -> Mapping[str, object]:
+        return await body_of(await opened(events))
+
+    return await _reply(request, collected())
+
+
+async def _reply(request: Request, work: Coroutine[Any, Any, Mapping[str, object]]) -> Response:
+    body = await while_connected(request, work)
+    return Response(status_code=CLIENT_LEFT) if body is None else JSONResponse(body)
+
+
+@router.post("/v1/embeddings", tags=["vectors"], response_model=None, responses=replies(EmbeddingsView))
+async def embeddings(request: Request, body: EmbeddingsBody) -> Response:
+    """Embed texts."""
+    return await _reply(request, embeddings_view(services_of(request).embedder(body.model), body))
+
+
+@router.post("/v1/rerank", tags=["vectors"], response_model=None, responses=replies(RerankView))
+@router.post("/v2/rerank", include_in_schema=False, response_model=None)
+@router.post("/rerank", include_in_schema=False, response_model=None)
+async def rerank(request: Request, body: RerankBody) -> Response:
+    """Put passages in the order in which they answer a question. Also at ``/v2/rerank`` and ``/rerank``."""
+    return await _reply(request, rerank_view(services_of(request).embedder(body.model), body))
+
+
+@router.head("/v1/models", include_in_schema=False, response_model=None)
+@router.get("/v1/models", tags=["models"], response_model=None, responses=replies(ModelsView))
+async def models(request: Request) -> ModelsView:
     """The ids that are served: the generator as it is, always grounded and never grounded, and the embedder."""
-    names = _ids(services_of(request))
-    return {"object": "list", "data": [_model(name) for name in names]}
+    return models_view(services_of(request).names)
 
 
-@router.get("/models/{name:path}")
-async def model(request: Request, name: str) -> dict[str, Any]:
+@router.head("/v1/models/{name:path}", include_in_schema=False, response_model=None)
+@router.get("/v1/models/{name:path}", tags=["models"], response_model=None, responses=replies(ModelCard))
+async def model(request: Request, name: str) -> ModelCard:
     """One of them."""
-    services = services_of(request)
-    if name not in _ids(services):
-        raise UnknownModel(f"The model {name!r} is not served here.", "See /v1/models.", param="model")
-    return _model(name)
-
-
-def _ids(services: Services) -> list[str]:
-    generator, embedder = services.names.generator, services.names.embedder
-    return [generator, f"{generator}@vault", f"{generator}@plain", *([embedder] if embedder else [])]
-
-
-def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "vaultbridge"}
+    return model_view(services_of(request).names, name)

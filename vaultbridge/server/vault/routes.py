@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
+from typing_extensions import TypedDict
 
 from vaultbridge import __version__
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Mode, Scope
 from vaultbridge.core.search import Query as SearchQuery
+from vaultbridge.server.asking import CLIENT_LEFT
 from vaultbridge.server.connection import while_connected
 from vaultbridge.server.metrics import CONTENT_TYPE
-from vaultbridge.server.openai.routes import CLIENT_LEFT
+from vaultbridge.server.openapi import replies
+from vaultbridge.server.scrub import without_folders
 from vaultbridge.server.services import Services, services_of
 from vaultbridge.server.vault.identity import right_vault
-from vaultbridge.server.vault.views import note_view, search_view, status_view
-from vaultbridge.server.vault.warm import WarmBody, warm_view
+from vaultbridge.server.vault.views import NoteView, SearchView, StatusView, note_view, search_view, status_view
+from vaultbridge.server.vault.warm import WarmBody, WarmView, warm_view
 
-router = APIRouter(prefix="/vault", dependencies=[Depends(right_vault)])
+router = APIRouter(prefix="/vault", tags=["vault"], dependencies=[Depends(right_vault)])
 health_router = APIRouter()
+
+
+class ModelHealth(TypedDict):
+    """How a model's process does, and why not better."""
+
+    state: str
+    reason: str
+
+
+class HealthView(TypedDict):
+    """That the server lives; ``models`` are by their roles."""
+
+    status: Literal["ok", "starting"]
+    name: Literal["vaultbridge"]
+    version: str
+    models: dict[str, ModelHealth]
+
 
 Names = Annotated[list[str], Query()]
 
 
-@health_router.get("/health")
-async def health(request: Request) -> dict[str, Any]:
+@health_router.get("/health", tags=["health"], response_model=None, responses=replies(HealthView))
+async def health(request: Request) -> HealthView:
     """That the server lives, and how its models do; it answers while the index is opened and they load."""
     services: Services | None = request.app.state.services
     models = services.models if services is not None else ()
@@ -34,11 +54,13 @@ async def health(request: Request) -> dict[str, Any]:
         "status": "ok" if services is not None else "starting",
         "name": "vaultbridge",
         "version": __version__,
-        "models": {model.name: {"state": model.state, "reason": model.reason} for model in models},
+        "models": {model.name: {"state": model.state, "reason": without_folders(model.reason)} for model in models},
     }
 
 
-@health_router.get("/metrics")
+@health_router.get(
+    "/metrics", tags=["health"], response_class=PlainTextResponse, responses={200: {"description": "The counts."}}
+)
 async def metrics(request: Request) -> Response:
     """What was counted since the start, for Prometheus."""
     services = services_of(request)
@@ -47,7 +69,7 @@ async def metrics(request: Request) -> Response:
     return Response(services.metrics.text(services.chat.admitted, pending, models), media_type=CONTENT_TYPE)
 
 
-@router.get("/search")
+@router.get("/search", response_model=None, responses=replies(SearchView))
 async def search(
     request: Request,
     q: Annotated[str, Query(min_length=1, max_length=4000)],
@@ -56,7 +78,7 @@ async def search(
     folder: Names = [],  # noqa: B006  FastAPI makes a new one for each request
     tag: Names = [],  # noqa: B006
     exclude: Names = [],  # noqa: B006
-) -> dict[str, Any]:
+) -> SearchView:
     """The best chunks for ``q``, with the lanes that found each."""
     scope = Scope(
         folders=tuple(name.strip("/") for name in folder),
@@ -66,20 +88,22 @@ async def search(
     return await search_view(services_of(request), SearchQuery(q, scope, k, mode))
 
 
-@router.get("/status")
-async def status(request: Request) -> dict[str, Any]:
+@router.get("/status", response_model=None, responses=replies(StatusView))
+async def status(request: Request) -> StatusView:
     """Which vault, how much of it is indexed, how fresh the index is, and what is wrong."""
-    return await status_view(services_of(request))
+    view = await status_view(services_of(request))
+    return {**view, "problems": {part: without_folders(problem) for part, problem in view["problems"].items()}}
 
 
-@router.get("/notes/{path:path}")
-async def note(request: Request, path: str) -> dict[str, Any]:
+@router.get("/notes/{path:path}", response_model=None, responses=replies(NoteView))
+async def note(request: Request, path: str) -> NoteView:
     """One note: indexed or not, when, how many chunks, and if not, why."""
-    return await note_view(services_of(request), NotePath(path))
+    view = await note_view(services_of(request), NotePath(path))
+    return {**view, "reason": without_folders(view["reason"])}
 
 
-@router.post("/warm", response_model=None)
-async def warm(request: Request, body: WarmBody) -> Response | dict[str, Any]:
+@router.post("/warm", response_model=None, responses=replies(WarmView))
+async def warm(request: Request, body: WarmBody) -> Response | WarmView:
     """Prefill the prompt of a question that is still being typed, so that its answer begins sooner."""
     view = await while_connected(request, warm_view(services_of(request), body, request.headers))
     return view if view is not None else Response(status_code=CLIENT_LEFT)

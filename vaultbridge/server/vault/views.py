@@ -2,50 +2,130 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from typing_extensions import TypedDict
 
 from vaultbridge.chat.citations import LinkWriter
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Hit, Query
 from vaultbridge.server.services import Services
+from vaultbridge.server.views import FreshnessView, SpanView, freshness_view, span_view
 
 
-async def search_view(services: Services, query: Query) -> dict[str, Any]:
+class HitView(TypedDict):
+    """A chunk that was found: where it stands, what it says, and the lanes that found it with their scores."""
+
+    note: str
+    heading: list[str]
+    link: str
+    span: SpanView
+    text: str
+    score: float
+    lanes: dict[str, float]
+
+
+class SearchView(TypedDict):
+    """The best chunks, best first, and how fresh the index is."""
+
+    hits: list[HitView]
+    freshness: FreshnessView
+
+
+class VaultView(TypedDict):
+    """Which vault it is."""
+
+    id: str
+    name: str
+
+
+class CountsView(TypedDict):
+    """How much is stored; ``vectors`` counts chunks that have one."""
+
+    notes: int
+    unreadable: int
+    chunks: int
+    vectors: int
+
+
+class ProgressView(TypedDict):
+    """How far the first look at the vault is."""
+
+    notes_done: int
+    notes_total: int
+
+
+class ServedModels(TypedDict):
+    """The models' ids."""
+
+    generator: str
+    embedder: str
+
+
+class StatusView(TypedDict):
+    """Which vault, how much of it is indexed, how fresh the index is, and what is wrong, by what it is wrong with.
+
+    ``embedded`` counts texts since the start.
+    """
+
+    vault: VaultView
+    counts: CountsView
+    freshness: FreshnessView
+    progress: ProgressView
+    embedded: int
+    problems: dict[str, str]
+    models: ServedModels
+
+
+class NoteView(TypedDict):
+    """One note: indexed or not, when (seconds since 1970), how many chunks, and if not, why."""
+
+    note: str
+    indexed: bool
+    reason: str
+    chunks: int
+    indexed_at: float | None
+
+
+async def search_view(services: Services, query: Query) -> SearchView:
     """The best chunks with their places, texts and lanes, and how fresh the index is."""
     hits = await services.retriever.search(query)
     writer = LinkWriter(await services.store.paths())
-    return {"hits": [_hit(hit, writer) for hit in hits], "freshness": asdict(services.index.freshness)}
+    return {"hits": [_hit(hit, writer) for hit in hits], "freshness": freshness_view(services.index.freshness)}
 
 
-def _hit(hit: Hit, writer: LinkWriter) -> dict[str, Any]:
+def _hit(hit: Hit, writer: LinkWriter) -> HitView:
     chunk = hit.chunk
     return {
         "note": chunk.note,
         "heading": list(chunk.heading),
         "link": writer.link(chunk.note, chunk.heading[-1] if chunk.heading else ""),
-        "span": asdict(chunk.span),
+        "span": span_view(chunk.span),
         "text": chunk.text,
         "score": hit.score,
         "lanes": dict(hit.lanes),
     }
 
 
-async def status_view(services: Services) -> dict[str, Any]:
+async def status_view(services: Services) -> StatusView:
     """Which vault, how much of it is indexed, how fresh the index is, and what is wrong."""
     done, total = services.index.notes_done
+    counts = await services.store.counts()
     return {
         "vault": {"id": services.vault_id, "name": services.vault_name},
-        "counts": asdict(await services.store.counts()),
-        "freshness": asdict(services.index.freshness),
+        "counts": {
+            "notes": counts.notes,
+            "unreadable": counts.unreadable,
+            "chunks": counts.chunks,
+            "vectors": counts.vectors,
+        },
+        "freshness": freshness_view(services.index.freshness),
         "progress": {"notes_done": done, "notes_total": total},
         "embedded": services.index.embedded,
-        "problems": services.index.problems,
+        "problems": dict(services.index.problems),
         "models": {"generator": services.names.generator, "embedder": services.names.embedder},
     }
 
 
-async def note_view(services: Services, path: NotePath) -> dict[str, Any]:
+async def note_view(services: Services, path: NotePath) -> NoteView:
     """One note: indexed or not, when, how many chunks, and if not, why."""
     receipt = await services.store.note(path)
     if receipt is None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from starlette.datastructures import Headers
+from typing_extensions import TypedDict
 
 from vaultbridge.chat.service import Request
-from vaultbridge.server.openai.answer import QUOTE_CHARACTERS
-from vaultbridge.server.openai.options import choose
-from vaultbridge.server.openai.wire import ChatBody, WireMessage
+from vaultbridge.server.openai.chat import ChatBody
+from vaultbridge.server.openai.messages import WireMessage
+from vaultbridge.server.options import choose
 from vaultbridge.server.services import Services
+from vaultbridge.server.views import CitationView, citation_view
 
 
 class WarmBody(ChatBody):
     """A chat's body as it will be sent. ``draft`` is the newest question as far as it is typed, behind ``messages``."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"draft": "When do I water the tom"}]})
 
     messages: list[WireMessage] = Field(default_factory=list)
     draft: str | None = None
@@ -28,7 +29,16 @@ class WarmBody(ChatBody):
         return self
 
 
-async def warm_view(services: Services, body: WarmBody, headers: Headers) -> dict[str, Any]:
+class WarmView(TypedDict):
+    """Whether it was prefilled, how many tokens it has, how many of them were cached, and what may be cited."""
+
+    warmed: bool
+    prompt_tokens: int
+    cached_tokens: int
+    citations: list[CitationView]
+
+
+async def warm_view(services: Services, body: WarmBody, headers: Headers) -> WarmView:
     """Whether it was prefilled, how many tokens it has, how many of them were cached, and what may be cited."""
     services.names.check(body.model, services.names.generator)
     chosen = choose(body.vaultbridge, headers, body.model, services.defaults)
@@ -46,5 +56,5 @@ async def warm_view(services: Services, body: WarmBody, headers: Headers) -> dic
         "warmed": usage is not None,
         "prompt_tokens": usage.prompt_tokens if usage else 0,
         "cached_tokens": usage.cached_tokens if usage else 0,
-        "citations": [asdict(cited) | {"quote": cited.quote[:QUOTE_CHARACTERS]} for cited in warmed.citations],
+        "citations": [citation_view(cited) for cited in warmed.citations],
     }

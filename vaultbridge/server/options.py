@@ -12,6 +12,7 @@ from vaultbridge.chat.service import GroundingMode, SourcesMode
 from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Scope
+from vaultbridge.server.guard import OBSIDIAN_ORIGINS
 
 MOST_CHUNKS = 50
 
@@ -59,6 +60,7 @@ class VaultOptions(BaseModel):
     k: int | None = Field(default=None, ge=1, le=MOST_CHUNKS)
     sources: Literal["auto", "field", "markdown", "none"] | None = None
     note: str | None = None
+    hygiene: Literal["auto", "off"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Chosen:
     k: int
     sources: SourcesMode
     note: NotePath | None
+    editor: bool
+    hygiene: bool
 
 
 def choose(
@@ -78,7 +82,8 @@ def choose(
     """Join model id, body, headers and defaults, the first that speaks wins.
 
     ``sources: auto`` is the field for a body that has our key, and a line of text for one that has not;
-    ``structured`` answers carry none in their text. Raises InvalidRequest for a header that makes no sense.
+    ``structured`` answers carry none in their text, and nothing in them is changed. Raises InvalidRequest for a header
+    that makes no sense.
     """
     options = body or _from_headers(headers)
     grounding = options.grounding or defaults.grounding if options else defaults.grounding
@@ -94,13 +99,15 @@ def choose(
         k=(options.k if options else None) or defaults.k,
         sources="none" if structured else sources,
         note=NotePath(options.note) if options and options.note else None,
+        editor=bool(options and options.note) or headers.get("origin") in OBSIDIAN_ORIGINS,
+        hygiene=not (structured or model.endswith("@plain") or (options and options.hygiene == "off")),
     )
 
 
 def _from_headers(headers: Headers) -> VaultOptions | None:
     prefix = "x-vaultbridge-"
     given = {name[len(prefix) :]: value for name, value in headers.items() if name.startswith(prefix)}
-    given = {name: value for name, value in given.items() if name in ("grounding", "k", "sources", "note")}
+    given = {name: value for name, value in given.items() if name in ("grounding", "k", "sources", "note", "hygiene")}
     if not given:
         return None
     try:

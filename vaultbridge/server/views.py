@@ -1,0 +1,111 @@
+"""What our own keys hold in a reply, in whatever dialect it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from typing_extensions import TypedDict
+
+from vaultbridge.chat.service import AnswerEvent, Grounding
+from vaultbridge.core.dialogue import Timings
+from vaultbridge.core.notes import Span
+from vaultbridge.core.search import Citation, Freshness
+
+QUOTE_CHARACTERS = 240
+"""How much of a cited passage travels with an answer; the whole of it is a search away."""
+
+
+class SpanView(TypedDict):
+    """A place in a note, in characters and in lines."""
+
+    start: int
+    end: int
+    start_line: int
+    end_line: int
+
+
+class CitationView(TypedDict):
+    """A numbered passage that was in the prompt; ``link`` is a wikilink as Obsidian would write it."""
+
+    number: int
+    path: str
+    heading: str
+    span: SpanView
+    quote: str
+    link: str
+
+
+class FreshnessView(TypedDict):
+    """Revisions of the vault that were seen and that can be searched, and chunks that wait for a vector."""
+
+    wanted: int
+    visible: int
+    pending: int
+
+
+class TimingsView(TypedDict):
+    """Where the time went, in milliseconds, and how many tokens were guessed and right."""
+
+    queue_ms: float
+    prefill_ms: float
+    decode_ms: float
+    drafted: int
+    accepted: int
+
+
+class AnswerView(TypedDict, total=False):
+    """What an answer rests on. In a stream the citations come first; those used, and the timings, come last."""
+
+    grounded: bool
+    citations: list[CitationView]
+    omitted: list[str]
+    freshness: FreshnessView
+    used: list[int]
+    timings: TimingsView
+
+
+def span_view(span: Span) -> SpanView:
+    """A place in a note."""
+    return {"start": span.start, "end": span.end, "start_line": span.start_line, "end_line": span.end_line}
+
+
+def citation_view(citation: Citation) -> CitationView:
+    """A citation with the beginning of its text."""
+    return {
+        "number": citation.number,
+        "path": citation.path,
+        "heading": citation.heading,
+        "span": span_view(citation.span),
+        "quote": citation.quote[:QUOTE_CHARACTERS],
+        "link": citation.link,
+    }
+
+
+def freshness_view(freshness: Freshness) -> FreshnessView:
+    """How far the index is behind the vault."""
+    return {"wanted": freshness.wanted, "visible": freshness.visible, "pending": freshness.pending}
+
+
+def grounding_view(event: AnswerEvent) -> AnswerView:
+    """What is known when an answer begins, from its first event."""
+    assert isinstance(event, Grounding)
+    return {
+        "grounded": bool(event.citations),
+        "citations": [citation_view(citation) for citation in event.citations],
+        "omitted": list(event.omitted),
+        "freshness": freshness_view(event.freshness),
+    }
+
+
+def ended_view(used: Sequence[Citation], timings: Timings) -> AnswerView:
+    """What is known when an answer ends."""
+    return {
+        "used": [citation.number for citation in used],
+        "timings": {
+            "queue_ms": timings.queue_ms,
+            "prefill_ms": timings.prefill_ms,
+            "decode_ms": timings.decode_ms,
+            "drafted": timings.drafted,
+            "accepted": timings.accepted,
+        },
+    }
