@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CLIENTS := tests/clients
+NODE := $(CLIENTS)/node_modules/.ready
 STARTERS := smollm2-135m-instruct multilingual-e5-small all-minilm-l6-v2 gemma-3-270m
 
-.PHONY: help setup models demo test soak lint serve clean
+.PHONY: help setup models demo test clients conformance fuzz load soak lint serve clean
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 setup: $(READY) ## install into .venv (llama.cpp is compiled once, about five minutes)
 
@@ -26,8 +28,26 @@ demo: $(READY) ## ask the sample vault a question, from nothing to an answer wit
 	 $(BIN)/vaultbridge models pull smollm2-135m-instruct all-minilm-l6-v2
 	@$(BIN)/python -m vaultbridge.lab.demo
 
-test: $(READY) models ## run every test
+# Without npm the tests of the Node clients are skipped.
+$(NODE): $(CLIENTS)/package.json
+	@if command -v npm > /dev/null; then npm install --prefix $(CLIENTS) --loglevel=error && touch $@; fi
+
+test: $(READY) models $(NODE) ## run every test
 	$(BIN)/python -m pytest
+
+clients: $(READY) models $(NODE) ## try every client of docs/clients.md, and write its table anew
+	UPDATE_CLIENTS=1 $(BIN)/python -m pytest $(CLIENTS)
+
+conformance: $(READY) ## ten minutes of other people's checks of our API
+	@$(BIN)/vaultbridge models pull smollm2-135m-instruct all-minilm-l6-v2
+	$(BIN)/python -m tests.conformance
+
+fuzz: $(READY) ## 100,000 mutated bodies
+	$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz
+
+load: $(READY) ## 64 clients, a fifth of them with bad manners
+	@$(BIN)/vaultbridge models pull smollm2-135m-instruct
+	$(BIN)/python -m vaultbridge.lab.rush
 
 soak: $(READY) ## a quarter of an hour of vanishing clients, requests and kills
 	@$(BIN)/vaultbridge models pull smollm2-135m-instruct
@@ -43,4 +63,4 @@ serve: $(READY) ## serve a vault: make serve VAULT=path/to/vault
 	$(BIN)/vaultbridge serve --vault "$(VAULT)"
 
 clean: ## remove what set-up made, fetched models excepted
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
