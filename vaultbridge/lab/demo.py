@@ -31,10 +31,13 @@ def main() -> int:
         address = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "vaultbridge", "serve", "--vault", str(VAULT)]
         out.print(f"$ vaultbridge serve --vault {VAULT.parent.name}/{VAULT.name}")
-        server = subprocess.Popen([*command, "--port", str(port), "--data", scratch])
+        # Its log, a line for each request, would stand in the middle of the answer.
+        log = Path(scratch, "serve.log")
+        with log.open("w") as written:
+            server = subprocess.Popen([*command, "--port", str(port), "--data", scratch], stderr=written)
         try:
             with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
-                _wait(client, server)
+                _wait(client, server, log)
                 cited = _ask(client)
         finally:
             server.terminate()
@@ -50,12 +53,12 @@ def main() -> int:
     return 0
 
 
-def _wait(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
+def _wait(client: httpx.Client, server: subprocess.Popen[bytes], log: Path) -> None:
     """Until the vault is indexed, vectors included."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise SystemExit("The server did not start; it said why above.")
+            raise SystemExit(f"The server did not start:\n{log.read_text()}")
         try:
             response = client.get("/vault/status")
         except httpx.ConnectError:
@@ -69,7 +72,7 @@ def _wait(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
             out.print(f"Indexed {counts['notes']} notes in {counts['chunks']} chunks.\n")
             return
         time.sleep(0.1)
-    raise SystemExit("The sample vault was not indexed in time.")
+    raise SystemExit(f"The sample vault was not indexed in time:\n{log.read_text()}")
 
 
 def _ask(client: httpx.Client) -> list[str]:
