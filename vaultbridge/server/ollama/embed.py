@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
 from typing_extensions import TypedDict
 
 from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.core.search import Vector
 from vaultbridge.server.ollama.wire import EmbeddingRequest, EmbedRequest
 from vaultbridge.server.services import Services
+from vaultbridge.server.vectors import shortened
 from vaultbridge.vault.measure import measure
 
 
@@ -37,7 +37,7 @@ async def embed(services: Services, body: EmbedRequest) -> EmbedView:
     vectors = await _vectors(services, body.id, body.texts, whole=body.truncate is False)
     return {
         "model": services.names.embedder,
-        "embeddings": [_cut(vector, body.dimensions).tolist() for vector in vectors],
+        "embeddings": [shortened(vector, body.dimensions or len(vector)).tolist() for vector in vectors],
         "total_duration": int((time.monotonic() - began) * 1e9),
         "load_duration": 0,
         "prompt_eval_count": sum(map(measure, body.texts)),
@@ -60,10 +60,3 @@ async def _vectors(services: Services, model: str, texts: Sequence[str], *, whol
             param="input",
         )
     return [embedded.dense for embedded in await embedder.embed(texts, "document")] if texts else []
-
-
-def _cut(vector: Vector, dimensions: int | None) -> Vector:
-    if not dimensions or dimensions >= len(vector):
-        return vector
-    shorter = vector[:dimensions]
-    return shorter / np.float32(max(float(np.linalg.norm(shorter)), 1e-12))

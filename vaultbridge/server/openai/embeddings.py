@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
@@ -13,6 +12,7 @@ from typing_extensions import TypedDict
 from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.core.ports import EmbeddingService
 from vaultbridge.core.search import Vector
+from vaultbridge.server.vectors import shortened
 from vaultbridge.vault.measure import measure
 
 MOST_TEXTS = 2048
@@ -91,7 +91,7 @@ async def embeddings_view(embedder: EmbeddingService, body: EmbeddingsBody) -> E
             {
                 "object": "embedding",
                 "index": index,
-                "embedding": _encoded(_cut(vector.dense, dimensions), body.encoding_format == "base64"),
+                "embedding": _encoded(shortened(vector.dense, dimensions), body.encoding_format == "base64"),
             }
             for index, vector in enumerate(vectors)
         ],
@@ -103,14 +103,6 @@ def text_usage(texts: list[str]) -> TextUsage:
     """About how many tokens ``texts`` are."""
     tokens = sum(map(measure, texts))
     return {"prompt_tokens": tokens, "total_tokens": tokens}
-
-
-def _cut(vector: Vector, dimensions: int) -> Vector:
-    if dimensions == len(vector):
-        return vector
-    cut = vector[:dimensions]
-    length = float(np.linalg.norm(cut))
-    return cut / length if length else cut
 
 
 def _encoded(vector: Vector, base64_wanted: bool) -> str | list[float]:
