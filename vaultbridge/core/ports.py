@@ -171,6 +171,17 @@ class EmbeddingService(Protocol):
         """Embed ``texts``. Raises EmbedFailed or WorkerLost."""
 
 
+class RerankService(Protocol):
+    """The reranker as a service."""
+
+    @property
+    def name(self) -> str:
+        """The model's id."""
+
+    async def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        """Score each passage between 0 and 1. Raises EmbedFailed, NotReady or WorkerLost."""
+
+
 class Generator(Protocol):
     """A language model as a service."""
 
@@ -230,8 +241,17 @@ class ChunkStore(Protocol):
     async def dense(self, vector: Vector, scope: Scope, limit: int) -> list[Scored]:
         """The chunks nearest to ``vector`` by cosine, exactly, best first; those without a vector are not seen."""
 
+    async def sparse(self, weights: Mapping[int, float], scope: Scope, limit: int) -> list[Scored]:
+        """The chunks whose learned sparse vectors have the greatest product with ``weights``, exactly, best first."""
+
     async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored vectors among ``digests``."""
+
+    async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, as compression left them."""
+
+    async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
+        """The notes that each of ``paths`` links to or is linked from, resolved as Obsidian does, each once."""
 
     async def unembedded(self, limit: int) -> list[Chunk]:
         """Chunks that have no vector yet, one for each digest, of the newest notes first."""

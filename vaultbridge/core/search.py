@@ -14,7 +14,7 @@ from vaultbridge.core.notes import Chunk, NotePath, Span
 Vector = NDArray[np.float32]
 Lane = Literal["query", "document"]
 """Which side of a search a text stands on; asymmetric embedders prefix the two differently."""
-Mode = Literal["hybrid", "dense", "keyword"]
+Mode = Literal["hybrid", "dense", "keyword", "sparse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class EmbedderInfo:
     """What an embedder is. ``fingerprint`` names the vector space: vectors with different ones never meet.
 
     ``floor`` is the dense cosine under which a chunk does not speak of the question; ``max_tokens`` is where a text
-    is cut; ``languages`` is empty for a multilingual embedder.
+    is cut; ``languages`` is empty for a multilingual embedder. ``sparse`` and ``multi`` say which heads it has beside the
+    dense one.
     """
 
     name: str
@@ -44,28 +45,39 @@ class EmbedderInfo:
     max_tokens: int
     floor: float
     languages: tuple[str, ...] = ()
+    sparse: bool = False
+    multi: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which notes a search may see; empty fields do not restrict. Times in seconds since 1970, of the file's mtime."""
+    """Which notes a search may see; empty fields do not restrict. Times in seconds since 1970, of the file's mtime.
+
+    ``names`` are parts of notes' names, in any case.
+    """
 
     folders: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     notes: tuple[NotePath, ...] = ()
     exclude: tuple[NotePath, ...] = ()
+    names: tuple[str, ...] = ()
     since: float | None = None
     until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question to the index. ``limit`` counts chunks."""
+    """A question to the index. ``limit`` counts chunks.
+
+    A chunk must hold every one of ``phrases`` and none of the words ``without``, whatever its case.
+    """
 
     text: str
     scope: Scope = field(default_factory=Scope)
     limit: int = 10
     mode: Mode = "hybrid"
+    phrases: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
