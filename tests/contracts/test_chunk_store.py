@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from vaultbridge.backends.fakes.store import FakeStore
 from vaultbridge.backends.lance import LanceStore
+from vaultbridge.backends.lance_memory import Bounds
 from vaultbridge.backends.lance_tables import guarded
 from vaultbridge.core.errors import DiskFull, StoreMismatch
 from vaultbridge.core.notes import Chunk, FileState, IndexedNote, NotePath, NoteUpdate, Span
@@ -32,10 +34,17 @@ AWKWARD = [
 ]
 
 
-def make_note(path: str, *, mtime: float = 1.0, tags: Sequence[str] = (), reason: str = "") -> IndexedNote:
-    return IndexedNote(
-        FileState(NotePath(path), int(mtime * 1e9), 10, "ab" * 32), path, tags=tuple(tags), reason=reason
-    )
+def make_note(
+    path: str,
+    *,
+    mtime: float = 1.0,
+    tags: Sequence[str] = (),
+    reason: str = "",
+    links: Sequence[str] = (),
+    aliases: Sequence[str] = (),
+) -> IndexedNote:
+    state = FileState(NotePath(path), int(mtime * 1e9), 10, "ab" * 32)
+    return IndexedNote(state, path, tuple(tags), tuple(aliases), links=tuple(links), reason=reason)
 
 
 def update(
@@ -74,9 +83,10 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(7)
 
 
-@pytest.fixture(params=["fake", "lance"])
+@pytest.fixture(params=["fake", "lance", "lance without memory"])
 async def bare(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    store: Store = FakeStore() if request.param == "fake" else await LanceStore.open(str(tmp_path / "index"))
+    bounds = Bounds(0, 0) if request.param == "lance without memory" else Bounds()
+    store: Store = FakeStore() if request.param == "fake" else await LanceStore.open(str(tmp_path / "index"), bounds)
     yield store
     await store.close()
 
@@ -282,6 +292,9 @@ SCOPES: list[tuple[Scope, set[str]]] = [
     (Scope(tags=("proj",)), set()),
     (Scope(tags=("project", "其他")), {"a.md", "d/b.md", "dd/f.md"}),
     (Scope(notes=(NotePath("a.md"), NotePath("gone.md"))), {"a.md"}),
+    (Scope(names=("B", "f")), {"d/b.md", "dd/f.md"}),
+    (Scope(names=("md",)), set()),
+    (Scope(names=("d/",)), set()),
     (Scope(exclude=(NotePath("a.md"),)), {"d/b.md", "d/e/c.md", "dd/f.md"}),
     (Scope(since=200.0), {"d/b.md", "d/e/c.md", "dd/f.md"}),
     (Scope(until=300.0), {"a.md", "d/b.md", "d/e/c.md"}),
@@ -291,7 +304,7 @@ SCOPES: list[tuple[Scope, set[str]]] = [
 
 
 @pytest.mark.parametrize("compacted", [False, True])
-async def test_both_lanes_see_exactly_the_scope(store: Store, rng: np.random.Generator, compacted: bool) -> None:
+async def test_every_lane_sees_exactly_the_scope(store: Store, rng: np.random.Generator, compacted: bool) -> None:
     await store.replace(
         [
             update("a.md", "word one", mtime=100, tags=["Project/One"]),
@@ -300,10 +313,13 @@ async def test_both_lanes_see_exactly_the_scope(store: Store, rng: np.random.Gen
             update("dd/f.md", "word four", mtime=400, tags=["其他"]),
         ]
     )
-    await embed_all(store, rng)
+    await store.put_vectors(
+        {chunk.digest: replace(random_embedding(rng), sparse={1: 0.5}) for chunk in await store.unembedded(9)}
+    )
     if compacted:
         await store.maintain()
     for scope, expected in SCOPES:
+        assert set(paths(await store.sparse({1: 1.0}, scope, 9))) == expected, scope
         assert set(paths(await store.keyword("word", scope, 9))) == expected, scope
         assert set(paths(await store.dense(random_embedding(rng).dense, scope, 9))) == expected, scope
 
@@ -317,12 +333,15 @@ async def test_a_scope_is_applied_before_the_limit(store: Store, rng: np.random.
         + [update(f"quiet/{n}.md", f"apple among very many other words {n}", tags=["wanted"]) for n in range(10)]
     )
     near = {
-        chunk.digest: embedding(target + 0.1 * rng.standard_normal(DIMENSIONS).astype(np.float32))
+        chunk.digest: replace(
+            embedding(target + 0.1 * rng.standard_normal(DIMENSIONS).astype(np.float32)), sparse={1: 1.0}
+        )
         for chunk in await store.unembedded(10_000)
         if chunk.note.startswith("loud")
     }
     await store.put_vectors(near)
-    await store.put_vectors({chunk.digest: embedding(-target) for chunk in await store.unembedded(100)})
+    far = replace(embedding(-target), sparse={1: 0.1})
+    await store.put_vectors({chunk.digest: far for chunk in await store.unembedded(100)})
     if compacted:
         await store.maintain()
     wanted = {f"quiet/{n}.md" for n in range(10)}
@@ -330,6 +349,7 @@ async def test_a_scope_is_applied_before_the_limit(store: Store, rng: np.random.
     for scope in (Scope(folders=("quiet",)), Scope(tags=("wanted",)), Scope(exclude=loud)):
         assert set(paths(await store.keyword("apple", scope, 10))) == wanted
         assert set(paths(await store.dense(target, scope, 10))) == wanted
+        assert set(paths(await store.sparse({1: 1.0}, scope, 10))) == wanted
     # More than LanceDB is given as a filter, and still none from outside.
     some = Scope(exclude=loud[:5])
     assert not {*paths(await store.dense(target, some, 50))} & {*loud[:5]}
@@ -533,6 +553,124 @@ async def test_the_fake_and_lancedb_agree_after_any_history(tmp_path: Path, seed
             seen.append((await store.notes(), rows, await store.counts(), missing, found, nearest, spaces))
         assert seen[0] == seen[1], step
     await twins[1].close()
+
+
+# --- learned sparse vectors -------------------------------------------------------------------------------------------
+
+
+def random_sparse(rng: np.random.Generator) -> dict[int, float]:
+    tokens = rng.choice(40, size=rng.integers(0, 12), replace=False) * 6_000
+    return {int(token): float(np.float32(weight)) for token, weight in zip(tokens, rng.random(12), strict=False)}
+
+
+async def test_sparse_scores_are_the_products_whatever_was_written_before(
+    store: Store, rng: np.random.Generator
+) -> None:
+    weights: dict[str, dict[int, float]] = {}
+    for step in range(12):
+        names = rng.choice(9, size=3, replace=False)
+        await store.replace([update(f"{n}.md", *(f"text {rng.integers(60)}" for _ in range(5))) for n in names])
+        for chunk in await store.unembedded(7):
+            weights[chunk.digest] = random_sparse(rng)
+            await store.put_vectors({chunk.digest: replace(random_embedding(rng), sparse=weights[chunk.digest])})
+        if step % 5 == 4:
+            await store.maintain()
+        asked = random_sparse(rng)
+        rows = [chunk for note in await store.paths() for chunk in await store.chunks(note)]
+        embedded = await store.vectors([chunk.digest for chunk in rows])
+        products = {
+            chunk.key: sum(weights[chunk.digest].get(token, 0.0) * weight for token, weight in asked.items())
+            for chunk in rows
+            if chunk.digest in embedded
+        }
+        expected = {key: product for key, product in products.items() if product > 0}
+        hits = await store.sparse(asked, Scope(), 100)
+        assert {hit.chunk.key: hit.score for hit in hits} == pytest.approx(expected, rel=1e-5)
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        best = await store.sparse(asked, Scope(), 4)
+        assert [hit.score for hit in best] == pytest.approx(sorted(expected.values(), reverse=True)[:4], rel=1e-5)
+
+
+async def test_without_sparse_vectors_nothing_is_found(store: Store, rng: np.random.Generator) -> None:
+    await store.replace([update("a.md", "x", "y")])
+    await embed_all(store, rng)
+    assert await store.sparse({1: 1.0}, Scope(), 5) == []
+    assert await store.sparse({}, Scope(), 5) == []
+    assert await store.sparse({1: 1.0}, Scope(), 0) == []
+
+
+async def test_an_old_text_that_returns_after_maintenance_needs_its_vector_again(
+    store: Store, rng: np.random.Generator
+) -> None:
+    await store.replace([update("a.md", "old", "stays", "other")])
+    await embed_all(store, rng)
+    await store.replace([update("a.md", "new", "stays")])
+    await embed_all(store, rng)
+    await store.maintain()
+    await store.replace([update("a.md", "old", "stays")])
+    assert texts(await store.unembedded(9)) == ["old"]
+    again = random_embedding(rng)
+    await store.put_vectors({chunk.digest: again for chunk in await store.unembedded(9)})
+    (best, _) = await store.dense(again.dense, Scope(), 9)
+    assert best.chunk.text == "old"
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+LINKS = {
+    "Hub.md": ["b", "Sub/c", "D", "nick name", "gone", "Hub", "b", "picture.png"],
+    "x/b.md": [],
+    "x/Sub/C.md": ["../b.md", "./c"],
+    "y/d.md": ["E#Heading", "/top.md"],
+    "z/D.md": ["d"],
+    "y/e.md": ["E\u0301te"],
+    "z/deep/e.md": ["e"],
+    "top.md": ["z/deep/e"],
+    "z/top.md": ["top"],
+    "named.md": [],
+    "\u00e9te.md": [],
+}
+ALIASES = {"named.md": ["Nick Name", "top"]}
+NEIGHBOURS = {
+    "Hub.md": ["x/b.md", "x/Sub/C.md", "y/d.md", "named.md"],
+    "x/b.md": ["Hub.md", "x/Sub/C.md"],
+    "x/Sub/C.md": ["x/b.md", "Hub.md"],
+    "y/d.md": ["y/e.md", "top.md", "Hub.md"],  # of equally long paths the first; the one beside the source is nearer
+    "z/D.md": [],
+    "y/e.md": ["\u00e9te.md", "y/d.md"],
+    "z/deep/e.md": ["top.md"],
+    "top.md": ["z/deep/e.md", "y/d.md", "z/top.md"],  # a path from the root goes first, and a name before an alias
+    "z/top.md": ["top.md"],
+    "named.md": ["Hub.md"],
+    "nowhere.md": [],
+}
+
+
+def linking(path: str, links: Sequence[str]) -> NoteUpdate:
+    return NoteUpdate(make_note(path, links=links, aliases=ALIASES.get(path, ())), ())
+
+
+async def test_links_lead_where_obsidian_leads(bare: Store) -> None:
+    await bare.replace([linking(path, links) for path, links in LINKS.items()])
+    linked = await bare.linked([NotePath(path) for path in NEIGHBOURS])
+    assert linked == {path: tuple(notes) for path, notes in NEIGHBOURS.items()}
+
+
+async def test_links_follow_what_is_written_moved_and_removed(bare: Store) -> None:
+    async def linked(path: str) -> list[str]:
+        return list((await bare.linked([NotePath(path)]))[NotePath(path)])
+
+    await bare.replace([linking("a.md", ["b"]), linking("far/away/b.md", [])])
+    assert await linked("a.md") == ["far/away/b.md"]
+    await bare.replace([linking("b.md", ["a"])])  # a nearer one takes the link
+    assert await linked("a.md") == ["b.md"]
+    assert await linked("far/away/b.md") == []
+    await bare.replace([replace(linking("c.md", ["a"]), origin=NotePath("b.md"))])
+    assert await linked("a.md") == ["far/away/b.md", "c.md"]
+    await bare.replace([linking("a.md", [])])
+    assert await linked("far/away/b.md") == []
+    await bare.replace([], [NotePath("c.md")])
+    assert await linked("a.md") == []
 
 
 # --- LanceDB alone ----------------------------------------------------------------------------------------------------

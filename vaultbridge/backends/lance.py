@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence, Set
+from collections.abc import Coroutine, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import lancedb
 from lancedb.expr import col
 from lancedb.query import MatchQuery
 
-from vaultbridge.backends.lance_outline import Outline
+from vaultbridge.backends.lance_memory import Bounds
+from vaultbridge.backends.lance_outline import Outline, Reach
 from vaultbridge.backends.lance_tables import (
     CHUNK_COLUMNS,
     CHUNK_INDICES,
@@ -47,20 +49,24 @@ class LanceStore:
     known only when its process has loaded.
     """
 
-    def __init__(self, db: Any, notes: Any, chunks: Any) -> None:
+    def __init__(self, db: Any, notes: Any, chunks: Any, bounds: Bounds) -> None:
         self._db = db
         self._notes = notes
         self._chunks = chunks
+        self._bounds = bounds
         self._vectors: VectorTable | None = None
+        # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
         self._outline: Outline | None = None
+        self._looking = asyncio.Lock()
         # Readers need no lock, LanceDB's versions are theirs; a clean-up must not overlap with a write.
         self._writing = asyncio.Lock()
 
     @classmethod
-    async def open(cls, uri: str) -> LanceStore:
+    async def open(cls, uri: str, bounds: Bounds | None = None) -> LanceStore:
         """Open or create the index at ``uri``: a folder, or ``s3://…``, ``gs://…``, ``az://…``, ``db://…``.
 
-        Raises StoreMismatch if it cannot be read or has another version, DiskFull.
+        ``bounds`` are what its vectors may take in memory. Raises StoreMismatch if it cannot be read or has another
+        version, DiskFull.
         """
         session = lancedb.Session(
             index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES
@@ -69,7 +75,7 @@ class LanceStore:
             db = await lancedb.connect_async(_absolute(uri), session=session)
             chunks = await open_table(db, "chunks", CHUNKS, CHUNK_INDICES)
             notes = await open_table(db, "notes", NOTES, {})
-        return cls(db, notes, chunks)
+        return cls(db, notes, chunks, bounds or Bounds())
 
     async def use_vectors(self, fingerprint: str, dimensions: int) -> None:
         """Serve and fill the vectors of this fingerprint from now on.
@@ -81,11 +87,11 @@ class LanceStore:
         async with self._writing:
             if not self._serves(fingerprint, dimensions):
                 with guarded():
-                    self._vectors = await VectorTable.open(self._db, fingerprint, dimensions)
+                    self._vectors = await VectorTable.open(self._db, fingerprint, dimensions, self._bounds)
 
     async def vector_tables(self) -> dict[str, int]:
         """How many vectors are stored, by fingerprint; some may belong to embedders of the past."""
-        return {table.fingerprint: len(await table.digests()) for table in await self._vector_tables()}
+        return {table.fingerprint: await table.table.count_rows() for table in await self._vector_tables()}
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -114,14 +120,11 @@ class LanceStore:
             return []
         query = self._chunks.query().nearest_to_text(MatchQuery(text, "words")).select([*CHUNK_COLUMNS, "_score"])
         if scope != Scope():
-            outline = await self._look()
-            allowed = outline.allowed(scope) or set()
-            others = outline.receipts.keys() - allowed
-            # The shorter list: 1,000 paths cost 7 ms, and most scopes exclude the one note that is being edited.
-            if len(allowed) <= len(others):
-                query = query.where(col("note").isin(sorted(allowed)))
-            elif others:
-                query = query.where(~col("note").isin(sorted(others)))
+            reach = (await self._look()).reach(scope)
+            if not reach.inverted:
+                query = query.where(col("note").isin(sorted(reach.notes)))
+            elif reach.notes:
+                query = query.where(~col("note").isin(sorted(reach.notes)))
         rows = await read(query.limit(limit))
         return _best([Scored(row_chunk(row), row["_score"]) for row in rows], limit)
 
@@ -132,27 +135,31 @@ class LanceStore:
         """
         if self._vectors is None or limit < 1:
             return []
-        outline = await self._look()
-        allowed = outline.allowed(scope)
-        found = await self._vectors.nearest(vector, outline.digests_of(allowed), limit)
-        hits = [
-            Scored(chunk, found[digest])
-            for digest, chunk in await self._with_digests(found)
-            if allowed is None or chunk.note in allowed
-        ]
-        return _best(hits, limit)
+        reach = (await self._look()).reach(scope)
+        return await self._hits(await self._vectors.nearest(vector, reach, limit), reach, limit)
+
+    async def sparse(self, weights: Mapping[int, float], scope: Scope, limit: int) -> list[Scored]:
+        """The chunks whose learned sparse vectors have the greatest product with ``weights``, above 0, best first."""
+        if self._vectors is None or limit < 1:
+            return []
+        reach = (await self._look()).reach(scope)
+        return await self._hits(await self._vectors.heaviest(weights, reach, limit), reach, limit)
 
     async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored vectors among ``digests``, ``(dimensions,)`` float32 each, as precise as float16."""
         return await self._vectors.get(set(digests)) if self._vectors is not None else {}
 
+    async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
+        """The notes that each of ``paths`` links to, then those that link to it, resolved as Obsidian does."""
+        graph = (await self._look()).graph
+        return {path: graph.neighbours(path) for path in paths}
+
     async def unembedded(self, limit: int) -> list[Chunk]:
         """Chunks that have no vector yet, one for each digest, of the newest notes first."""
         if self._vectors is None:
             return []
-        known = await self._vectors.digests()
-        missing = dict.fromkeys(digest for digest in (await self._look()).newest() if digest not in known)
-        wanted = list(missing)[: max(limit, 0)]
+        known, outline = await self._vectors.digests(), await self._look()
+        wanted = outline.newest(outline.without(known))[: max(limit, 0)]
         chunks = dict(await self._with_digests(wanted))
         return [chunks[digest] for digest in wanted if digest in chunks]
 
@@ -160,11 +167,12 @@ class LanceStore:
         """How much is stored."""
         known = await self._vectors.digests() if self._vectors is not None else frozenset[str]()
         outline = await self._look()
+        chunks = sum(map(len, outline.digests.values()))
         return StoreCounts(
             notes=len(outline.receipts),
             unreadable=sum(receipt.unreadable for receipt in outline.receipts.values()),
-            chunks=sum(map(len, outline.digests.values())),
-            vectors=sum(digest in known for digests in outline.digests.values() for digest in digests),
+            chunks=chunks,
+            vectors=chunks - outline.chunks_of(outline.without(known)),
         )
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -179,14 +187,14 @@ class LanceStore:
 
         async def commit() -> None:
             before = await self._look()
-            with guarded():
+            with self._or_look_anew(), guarded():
                 # Receipts last: if the process dies between the two commits, the old receipts still differ from the
                 # disk, and the next diff writes these notes again.
                 if stale := rewritten.keys() | gone:
                     await merge(self._chunks, "key", rows, col("note").isin(sorted(stale)))
                 if receipts or gone:
                     await merge(self._notes, "path", receipts, col("path").isin(sorted(gone)))
-            self._outline = before.after(await self._version(), latest.values(), gone)
+            self._outline = before.after(list(latest.values()), gone)
 
         async with self._writing:
             await _whole(commit())
@@ -203,7 +211,7 @@ class LanceStore:
         """Compact the files, drop old versions and vectors that no chunk uses, those of past embedders too."""
         spaces = await self._vector_tables()
         async with self._writing:
-            used = (await self._look()).digests_of(None)
+            used = (await self._look()).owners.keys()
             with guarded():
                 for space in spaces:
                     await space.keep(used)
@@ -227,15 +235,26 @@ class LanceStore:
         space = self._vectors
         return space is not None and (space.fingerprint, space.dimensions) == (fingerprint, dimensions)
 
-    async def _version(self) -> tuple[int, int]:
-        return await self._chunks.version(), await self._notes.version()
-
     async def _look(self) -> Outline:
-        version = await self._version()
-        if self._outline is None or self._outline.version != version:
-            # Read after the version was: at worst the outline is newer than its label and is read once more.
-            self._outline = await Outline.read(version, self._notes, self._chunks)
-        return self._outline
+        if (outline := self._outline) is not None:
+            return outline
+        async with self._looking:
+            if self._outline is None:
+                self._outline = await Outline.read(self._notes, self._chunks)
+            return self._outline
+
+    @contextmanager
+    def _or_look_anew(self) -> Iterator[None]:
+        """After a write that failed, nobody knows what is stored."""
+        try:
+            yield
+        except BaseException:
+            self._outline = None
+            raise
+
+    async def _hits(self, found: Mapping[str, float], reach: Reach, limit: int) -> list[Scored]:
+        chunks = await self._with_digests(found)
+        return _best([Scored(chunk, found[digest]) for digest, chunk in chunks if reach.admits(chunk.note)], limit)
 
     async def _with_digests(self, digests: Sequence[str] | Mapping[str, float]) -> list[tuple[str, Chunk]]:
         if not digests:
@@ -247,7 +266,9 @@ class LanceStore:
         names = [name for name in await table_names(self._db) if name.startswith(PREFIX)]
         current = self._vectors
         return [
-            current if current is not None and current.name == name else await VectorTable.named(self._db, name)
+            current
+            if current is not None and current.name == name
+            else await VectorTable.named(self._db, name, self._bounds)
             for name in names
         ]
 

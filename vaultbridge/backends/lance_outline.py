@@ -1,13 +1,15 @@
-"""What the store keeps in memory of its rows: enough to resolve a scope, to count, and to see what lacks a vector."""
+"""What the store keeps in memory of its rows: enough to resolve a scope or a link, to count, and to see what lacks a
+vector."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from vaultbridge.backends.lance_tables import columns
-from vaultbridge.core.notes import NotePath, NoteUpdate
+from vaultbridge.backends.lance_tables import columns, read, row_note
+from vaultbridge.backends.link_graph import LinkGraph
+from vaultbridge.core.notes import IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.search import Scope
 
 
@@ -20,74 +22,129 @@ class Receipt:
     unreadable: bool
 
     @classmethod
-    def of(cls, mtime_ns: int, tags: Iterable[str], reason: str) -> Receipt:
-        """From the fields of an IndexedNote."""
-        return cls(mtime_ns / 1e9, tuple(map(_fold, tags)), bool(reason))
+    def of(cls, note: IndexedNote) -> Receipt:
+        """From the whole one."""
+        return cls(note.state.mtime_ns / 1e9, tuple(map(_fold, note.tags)), bool(note.reason))
+
+    def within(self, tags: Sequence[str]) -> bool:
+        """Whether the note has one of ``tags`` or one below it."""
+        return any(has == tag or has.startswith(f"{tag}/") for tag in tags for has in self.tags)
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A view of the rows at one ``version`` of the tables. ``digests``: those of each note's chunks, in order."""
+    """A view of the rows as they were at one moment.
 
-    version: tuple[int, int]
+    ``digests``: those of each note's chunks, in order; ``owners``: the notes that have a chunk of that digest.
+    """
+
     receipts: dict[NotePath, Receipt]
-    digests: dict[NotePath, list[str]]
+    digests: dict[NotePath, Sequence[str]]
+    owners: dict[str, tuple[NotePath, ...]]
+    graph: LinkGraph
 
     @classmethod
-    async def read(cls, version: tuple[int, int], notes: Any, chunks: Any) -> Outline:
-        """Read the narrow columns of both tables."""
-        receipts = {
-            NotePath(path): Receipt.of(mtime_ns, tags, reason)
-            for path, mtime_ns, tags, reason in await columns(notes.query(), "path", "mtime_ns", "tags", "reason")
-        }
+    async def read(cls, notes: Any, chunks: Any) -> Outline:
+        """Read the receipts, and the narrow columns of the chunks."""
+        known = [row_note(row) for row in await read(notes.query())]
         digests: dict[NotePath, list[str]] = {}
+        owners: dict[str, tuple[NotePath, ...]] = {}
         for note, _, digest in sorted(await columns(chunks.query(), "note", "ordinal", "digest")):
             digests.setdefault(note, []).append(digest)
-        return cls(version, receipts, digests)
+            if note not in (holders := owners.get(digest, ())):
+                owners[digest] = (*holders, note)
+        receipts = {note.state.path: Receipt.of(note) for note in known}
+        return cls(receipts, {**digests}, owners, LinkGraph().after(known, frozenset()))
 
-    def after(self, version: tuple[int, int], written: Iterable[NoteUpdate], gone: Set[NotePath]) -> Outline:
+    def after(self, written: Sequence[NoteUpdate], gone: Set[NotePath]) -> Outline:
         """The outline once a batch is written: a save must not cost the next search a scan of every row."""
-        receipts = {path: receipt for path, receipt in self.receipts.items() if path not in gone}
-        digests = {path: digests for path, digests in self.digests.items() if path not in gone}
+        receipts, digests, owners = self.receipts.copy(), self.digests.copy(), self.owners.copy()
+        for path in (*gone, *(update.note.state.path for update in written if update.chunks is not None)):
+            for digest in {*digests.pop(path, ())}:
+                left = tuple(note for note in owners.pop(digest) if note != path)
+                if left:
+                    owners[digest] = left
+        for path in gone:
+            receipts.pop(path, None)
         for update in written:
             path = update.note.state.path
-            receipts[path] = Receipt.of(update.note.state.mtime_ns, update.note.tags, update.note.reason)
-            if update.chunks is not None:
+            receipts[path] = Receipt.of(update.note)
+            if update.chunks:
                 digests[path] = [chunk.digest for chunk in sorted(update.chunks, key=lambda chunk: chunk.ordinal)]
-        return Outline(version, receipts, digests)
+                for digest in {*digests[path]}:
+                    owners[digest] = (*owners.get(digest, ()), path)
+        graph = self.graph.after((update.note for update in written), gone)
+        return Outline(receipts, digests, owners, graph)
 
-    def allowed(self, scope: Scope) -> Set[NotePath] | None:
-        """The notes that a scope lets through; None if it does not restrict."""
-        if scope == Scope():
-            return None
-        folders = tuple(f"{folder}/" if (folder := name.strip("/")) else "" for name in scope.folders)
-        tags = tuple(_fold(tag) for tag in scope.tags)
-        only, never = frozenset(scope.notes), frozenset(scope.exclude)
-        return {
-            path
-            for path, receipt in self.receipts.items()
-            if path not in never
-            and (not only or path in only)
-            and (not folders or path.startswith(folders))
-            and (not tags or any(has == tag or has.startswith(f"{tag}/") for tag in tags for has in receipt.tags))
-            and (scope.since is None or receipt.mtime >= scope.since)
-            and (scope.until is None or receipt.mtime <= scope.until)
-        }
+    def reach(self, scope: Scope) -> Reach:
+        """What a scope lets through."""
+        if scope == Scope(exclude=scope.exclude):  # nearly every question: the note that is being edited is left out
+            return Reach(self, frozenset(scope.exclude) & self.receipts.keys(), inverted=True)
+        notes: Iterable[NotePath] = self.receipts.keys() & frozenset(scope.notes) if scope.notes else self.receipts
+        folders = tuple(name.strip("/") for name in scope.folders)
+        if folders and "" not in folders:
+            below = tuple(f"{folder}/" for folder in folders)
+            notes = [path for path in notes if path.startswith(below)]
+        if scope.names:
+            parts = tuple(name.casefold() for name in scope.names)
+            notes = [path for path in notes if any(part in _name(path) for part in parts)]
+        if scope.tags:
+            tags = tuple(_fold(tag) for tag in scope.tags)
+            notes = [path for path in notes if self.receipts[path].within(tags)]
+        if scope.since is not None or scope.until is not None:
+            since = float("-inf") if scope.since is None else scope.since
+            until = float("inf") if scope.until is None else scope.until
+            notes = [path for path in notes if since <= self.receipts[path].mtime <= until]
+        allowed = frozenset(notes).difference(scope.exclude)
+        if 2 * len(allowed) > len(self.receipts):
+            return Reach(self, self.receipts.keys() - allowed, inverted=True)
+        return Reach(self, allowed, inverted=False)
 
-    def digests_of(self, notes: Set[NotePath] | None) -> set[str]:
-        """The digests of some notes' chunks; of all for None."""
-        if notes is None:
-            return {digest for digests in self.digests.values() for digest in digests}
-        return {digest for note in notes for digest in self.digests.get(note, ())}
+    def without(self, known: Set[str]) -> list[str]:
+        """The digests that are not ``known``."""
+        return [digest for digest in self.owners if digest not in known]
 
-    def newest(self) -> Iterator[str]:
-        """Every chunk's digest, of the newest note first."""
+    def newest(self, digests: Iterable[str]) -> list[str]:
+        """Some digests, of the newest note first, in its order."""
+        wanted = {*digests}
+        notes = {note for digest in wanted for note in self.owners.get(digest, ())}
         # A note whose receipt is still to be written is the newest there is.
-        age = {path: -receipt.mtime for path, receipt in self.receipts.items()}
-        for path in sorted(self.digests, key=lambda path: (age.get(path, float("-inf")), path)):
-            yield from self.digests[path]
+        age = {note: -self.receipts[note].mtime if note in self.receipts else float("-inf") for note in notes}
+        ordered = sorted(notes, key=lambda note: (age[note], note))
+        return list(dict.fromkeys(digest for note in ordered for digest in self.digests[note] if digest in wanted))
+
+    def chunks_of(self, digests: Iterable[str]) -> int:
+        """How many chunks have one of ``digests``, which are all different."""
+        return sum(self.digests[note].count(digest) for digest in digests for note in self.owners[digest])
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The notes that a scope lets through: ``notes``, or all but these if ``inverted``, whichever list is shorter."""
+
+    outline: Outline
+    notes: Set[NotePath]
+    inverted: bool
+
+    def admits(self, note: NotePath) -> bool:
+        """Whether a note is among them."""
+        return (note in self.notes) != self.inverted
+
+    def shows(self, digest: str) -> bool:
+        """Whether one of their chunks has that digest."""
+        return any(map(self.admits, self.outline.owners.get(digest, ())))
+
+    def few(self) -> Set[str] | None:
+        """The digests of their chunks; None if that is most of all there are."""
+        if self.inverted:
+            return None
+        return {digest for note in self.notes for digest in self.outline.digests.get(note, ())}
 
 
 def _fold(tag: str) -> str:
     """A tag as Obsidian compares it: case does not count, nor the ``#`` in front."""
     return tag.removeprefix("#").casefold()
+
+
+def _name(path: NotePath) -> str:
+    return path.rsplit("/", 1)[-1].removesuffix(".md").casefold()

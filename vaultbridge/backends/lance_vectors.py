@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ import pyarrow as pa
 from lancedb.expr import col
 from lancedb.index import BTree
 
-from vaultbridge.backends.lance_tables import REBUILD, VERSION, VERSION_KEY, columns, open_table, read
+from vaultbridge.backends.lance_memory import Bounds, Seen, VectorMemory
+from vaultbridge.backends.lance_tables import REBUILD, VERSION, VERSION_KEY, columns, guarded, open_table, read
 from vaultbridge.core.errors import StoreMismatch
 from vaultbridge.core.search import Embedding, Vector
 
@@ -22,22 +25,28 @@ PREFILTER = 1_000
 GENEROSITY = 4
 """How many times the wanted vectors are fetched at first, since orphans and vectors out of scope are among them."""
 SLICE = 5_000
+BATCH_ROWS = 4_096
 
 
 class VectorTable:
-    """The vectors of one fingerprint: stored as float16, exact cosine by scan, no vector index."""
+    """The vectors of one fingerprint: dense as float16, exact cosine; sparse as two lists, exact products.
 
-    def __init__(self, table: Any, schema: Any) -> None:
+    Questions are answered from memory as far as the ``bounds`` let it, by a scan beyond. There is no vector index.
+    """
+
+    def __init__(self, table: Any, schema: Any, bounds: Bounds) -> None:
         self.name: str = table.name
         self.fingerprint: str = schema.metadata[FINGERPRINT_KEY.encode()].decode()
         self.dimensions: int = schema.field("vector").type.list_size
         self.table = table
         self._schema = schema
-        self._digests: set[str] = set()
-        self._version = -1
+        self._bounds = bounds
+        # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
+        self._memory: VectorMemory | None = None
+        self._reading = asyncio.Lock()
 
     @classmethod
-    async def open(cls, db: Any, fingerprint: str, dimensions: int) -> VectorTable:
+    async def open(cls, db: Any, fingerprint: str, dimensions: int, bounds: Bounds) -> VectorTable:
         """Open or create the table of ``fingerprint``. Raises StoreMismatch if it holds other dimensions."""
         # Fingerprints may hold anything; table names may not, and some file systems fold case.
         name = PREFIX + hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
@@ -51,7 +60,7 @@ class VectorTable:
             metadata={VERSION_KEY: VERSION, FINGERPRINT_KEY: fingerprint},
         )
         table = await open_table(db, name, schema, {"digest": BTree()})
-        vectors = cls(table, await table.schema())
+        vectors = cls(table, await table.schema(), bounds)
         if vectors.dimensions != dimensions:
             raise StoreMismatch(
                 f"The index holds vectors of {vectors.dimensions} dimensions, the embedder makes {dimensions}.", REBUILD
@@ -59,39 +68,39 @@ class VectorTable:
         return vectors
 
     @classmethod
-    async def named(cls, db: Any, name: str) -> VectorTable:
+    async def named(cls, db: Any, name: str, bounds: Bounds) -> VectorTable:
         """Open a table that is known to exist."""
         table = await db.open_table(name)
-        return cls(table, await table.schema())
+        return cls(table, await table.schema(), bounds)
 
     async def digests(self) -> Set[str]:
-        """Everything that has a vector here; kept in memory while the table's version stays."""
-        version = await self.table.version()
-        if version != self._version:
-            rows = await columns(self.table.query(), "digest")
-            # Read after the version was: at worst the set is newer than its label and is read once more.
-            self._digests, self._version = {digest for (digest,) in rows}, version
-        return self._digests
+        """Everything that has a vector here."""
+        return (await self._current()).rows.keys()
 
-    async def nearest(self, vector: Vector, among: Set[str], limit: int) -> dict[str, float]:
-        """The ``limit`` digests of ``among`` nearest to ``vector``, each with its cosine, best first."""
-        if not among:
-            return {}
-        fetch = limit * GENEROSITY
-        while True:
-            query = self.table.query().nearest_to(vector).distance_type("cosine").bypass_vector_index()
-            query = query.select(["digest", "_distance"]).limit(fetch)
-            if len(among) <= PREFILTER:
-                query = query.where(col("digest").isin(sorted(among)))
-            rows = await read(query)
-            found = [(row["digest"], 1.0 - row["_distance"]) for row in rows if row["digest"] in among]
-            if len(found) >= limit or len(rows) < fetch:
-                return dict(found[:limit])
-            fetch *= 2 * GENEROSITY
+    async def nearest(self, vector: Vector, seen: Seen, limit: int) -> dict[str, float]:
+        """The ``limit`` digests that are ``seen`` nearest to ``vector``, each with its cosine, best first."""
+        memory = await self._current()
+        if memory.matrix is None:
+            return await self._scan(vector, seen, limit)
+        # In a thread, since it takes a while: rows that come or go meanwhile do not disturb it.
+        cosines = await asyncio.to_thread(memory.matrix.cosines, vector, len(memory.matrix))
+        return memory.best(cosines, seen, limit)
+
+    async def heaviest(self, weights: Mapping[int, float], seen: Seen, limit: int) -> dict[str, float]:
+        """The ``limit`` digests that are ``seen`` with the greatest products with ``weights``, above 0, best first."""
+        memory = await self._current()
+        if memory.postings is None:
+            found = await self._scan_sparse(weights, seen, limit)
+        else:
+            found = memory.best(memory.postings.scores(weights, memory.size), seen, limit)
+        return {digest: product for digest, product in found.items() if product > 0}
 
     async def get(self, digests: Set[str]) -> dict[str, Vector]:
         """The vectors among ``digests``, ``(dimensions,)`` float32 each."""
-        wanted = sorted(digests & await self.digests())
+        memory = await self._current()
+        wanted = sorted(digests & memory.rows.keys())
+        if memory.matrix is not None:
+            return {digest: memory.matrix.row(memory.rows[digest]) for digest in wanted}
         if not wanted:
             return {}
         rows = await read(self.table.query().where(col("digest").isin(wanted)).select(["digest", "vector"]))
@@ -99,24 +108,83 @@ class VectorTable:
 
     async def add(self, vectors: Mapping[str, Embedding]) -> None:
         """Append the vectors that are not here yet."""
-        known = await self.digests()
-        fresh = {digest: vector for digest, vector in vectors.items() if digest not in known}
+        memory = await self._current()
+        fresh = {digest: vector for digest, vector in vectors.items() if digest not in memory.rows}
         if not fresh:
             return
-        added = await self.table.add(self._rows(fresh))
-        if added.version == self._version + 1:  # nothing else was written: spare the next reader a scan
-            self._digests.update(fresh)
-            self._version = added.version
+        with self._or_read_anew():
+            await self.table.add(self._rows(fresh))
+            memory.add(fresh)
 
     async def keep(self, used: Set[str]) -> None:
         """Delete every vector whose digest is not ``used``."""
-        orphans = sorted(await self.digests() - used)
-        for at in range(0, len(orphans), SLICE):
-            await self.table.delete(col("digest").isin(orphans[at : at + SLICE]))
+        async with self._reading:
+            memory = self._memory
+            if memory is not None:
+                orphans = sorted(memory.rows.keys() - used)
+            else:  # of a past embedder, as a rule: not worth the memory
+                orphans = sorted({digest for (digest,) in await columns(self.table.query(), "digest")} - used)
+            with self._or_read_anew():
+                for at in range(0, len(orphans), SLICE):
+                    await self.table.delete(col("digest").isin(orphans[at : at + SLICE]))
+            if memory is not None:
+                memory.drop(orphans)
+                if memory.hollow:
+                    self._memory = None
 
     def close(self) -> None:
         """Let go of the files."""
         self.table.close()
+
+    async def _current(self) -> VectorMemory:
+        if (memory := self._memory) is not None:
+            return memory
+        async with self._reading:
+            if self._memory is None:
+                memory = VectorMemory(self.dimensions, self._bounds)
+                with guarded():
+                    async for batch in await self._batches():
+                        await asyncio.to_thread(memory.read, batch)
+                self._memory = memory
+            return self._memory
+
+    @contextmanager
+    def _or_read_anew(self) -> Iterator[None]:
+        """After a write that failed, nobody knows what is stored."""
+        try:
+            yield
+        except BaseException:
+            self._memory = None
+            raise
+
+    async def _batches(self) -> Any:
+        query = self.table.query().select(["digest", "vector", "ids", "weights"])
+        return await query.to_batches(max_batch_length=BATCH_ROWS)
+
+    async def _scan(self, vector: Vector, seen: Seen, limit: int) -> dict[str, float]:
+        few = seen.few()
+        fetch = limit * GENEROSITY
+        while True:
+            query = self.table.query().nearest_to(vector).distance_type("cosine").bypass_vector_index()
+            query = query.select(["digest", "_distance"]).limit(fetch)
+            if few is not None and len(few) <= PREFILTER:
+                query = query.where(col("digest").isin(sorted(few)))
+            rows = await read(query)
+            found = [(row["digest"], 1.0 - row["_distance"]) for row in rows if seen.shows(row["digest"])]
+            if len(found) >= limit or len(rows) < fetch:
+                return dict(found[:limit])
+            fetch *= 2 * GENEROSITY
+
+    async def _scan_sparse(self, weights: Mapping[int, float], seen: Seen, limit: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        with guarded():
+            async for batch in await self._batches():
+                part = VectorMemory(self.dimensions, Bounds())
+                await asyncio.to_thread(part.read, batch)
+                assert part.postings is not None
+                found |= part.best(part.postings.scores(weights, part.size), seen, limit)
+                found = dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:limit])
+        return found
 
     def _rows(self, vectors: Mapping[str, Embedding]) -> Any:
         dense = np.stack([vector.dense for vector in vectors.values()])

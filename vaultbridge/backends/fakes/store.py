@@ -7,9 +7,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 
 import numpy as np
 
+from vaultbridge.backends.link_graph import LinkGraph
 from vaultbridge.core.errors import StoreMismatch
 from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.search import Embedding, Scope, Scored, StoreCounts, Vector
@@ -24,7 +26,7 @@ class FakeStore:
     def __init__(self) -> None:
         self._notes: dict[NotePath, IndexedNote] = {}
         self._chunks: dict[NotePath, tuple[Chunk, ...]] = {}
-        self._spaces: dict[str, dict[str, Vector]] = {}
+        self._spaces: dict[str, dict[str, Embedding]] = {}
         self._dimensions: dict[str, int] = {}
         self._fingerprint: str | None = None
 
@@ -84,15 +86,30 @@ class FakeStore:
         rows = [chunk for chunk in self._rows() if chunk.digest in space and self._visible(chunk.note, scope)]
         # One by one: in a matrix product, equal rows may differ in the last bit, by where they stand.
         cosines = {
-            digest: float(space[digest] @ vector / (np.linalg.norm(space[digest]) * np.linalg.norm(vector)))
+            digest: float(space[digest].dense @ vector / (np.linalg.norm(space[digest].dense) * np.linalg.norm(vector)))
             for digest in {chunk.digest for chunk in rows}
         }
         return _best([Scored(chunk, cosines[chunk.digest]) for chunk in rows], limit)
 
+    async def sparse(self, weights: Mapping[int, float], scope: Scope, limit: int) -> list[Scored]:
+        """The chunks whose learned sparse vectors have the greatest product with ``weights``, above 0, best first."""
+        space = self._space()
+        hits = []
+        for chunk in self._rows():
+            if chunk.digest in space and self._visible(chunk.note, scope):
+                stored = space[chunk.digest].sparse or {}
+                hits.append(Scored(chunk, sum(weight * weights.get(token, 0.0) for token, weight in stored.items())))
+        return _best([hit for hit in hits if hit.score > 0], limit)
+
     async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored vectors among ``digests``, float32, as precise as float16."""
         space = self._space()
-        return {digest: space[digest] for digest in digests if digest in space}
+        return {digest: space[digest].dense for digest in digests if digest in space}
+
+    async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
+        """The notes that each of ``paths`` links to, then those that link to it, resolved as Obsidian does."""
+        graph = LinkGraph().after(self._notes.values(), frozenset())
+        return {path: graph.neighbours(path) for path in paths}
 
     async def unembedded(self, limit: int) -> list[Chunk]:
         """Chunks that have no vector yet, one for each digest, of the newest notes first."""
@@ -115,7 +132,8 @@ class FakeStore:
         for digest, vector in vectors.items():
             if vector.dense.shape != (self._dimensions[self._fingerprint],):
                 raise StoreMismatch("The vector has other dimensions.")
-            self._space().setdefault(digest, vector.dense.astype(np.float16).astype(np.float32))
+            dense = vector.dense.astype(np.float16).astype(np.float32)
+            self._space().setdefault(digest, replace(vector, dense=dense))
 
     async def counts(self) -> StoreCounts:
         """How much is stored."""
@@ -136,12 +154,13 @@ class FakeStore:
     def _rows(self) -> list[Chunk]:
         return [chunk for chunks in self._chunks.values() for chunk in chunks]
 
-    def _space(self) -> dict[str, Vector]:
+    def _space(self) -> dict[str, Embedding]:
         return {} if self._fingerprint is None else self._spaces[self._fingerprint]
 
     def _visible(self, path: NotePath, scope: Scope) -> bool:
         note = self._notes[path]
         mtime = note.state.mtime_ns / 1e9
+        title = path.rsplit("/", 1)[-1].removesuffix(".md").casefold()
         parents = {""} | {path[:at] for at, character in enumerate(path) if character == "/"}
         tags: set[str] = set()
         for tag in note.tags:
@@ -150,6 +169,7 @@ class FakeStore:
         return (
             path not in scope.exclude
             and (not scope.notes or path in scope.notes)
+            and (not scope.names or any(name.casefold() in title for name in scope.names))
             and (not scope.folders or any(folder.strip("/") in parents for folder in scope.folders))
             and (not scope.tags or any(tag.removeprefix("#").casefold() in tags for tag in scope.tags))
             and (scope.since is None or mtime >= scope.since)
