@@ -125,6 +125,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             notes_tokens=settings.chat.notes_tokens or getattr(generator_model, "notes_tokens", 0) or NOTES_TOKENS,
             max_tokens=settings.chat.max_tokens,
             fetch_command=f"vaultbridge models pull {RECOMMENDED}",
+            clock=clock,
             ended=metrics.ended,
         )
         problems = {"embedder": no_embedder} if no_embedder else {}

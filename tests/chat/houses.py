@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.retrieve.rows import chunk, embed_all, update
+from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
 from vaultbridge.backends.fakes.store import FakeStore
 from vaultbridge.chat.service import AnswerEvent, ChatService, Grounding, Request, Sources
@@ -132,6 +133,7 @@ class House:
             notes_tokens=notes_tokens,
             max_tokens=64,
             fetch_command=FETCH,
+            clock=FakeClock(),
             ended=self.outcomes.append,
         )
 

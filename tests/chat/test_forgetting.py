@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.chat.houses import FETCH, FRESH, FakeGenerator, House, grounding_of, make, talk
 from tests.index.worlds import World
 from tests.retrieve.rows import chunk, update
+from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.chat.service import ChatService, Request
 from vaultbridge.core.dialogue import Event, GroundedPrompt, Sampling
 from vaultbridge.core.notes import NotePath
@@ -246,6 +247,7 @@ class Walk:
             notes_tokens=500,
             max_tokens=64,
             fetch_command=FETCH,
+            clock=FakeClock(),
         )
         self.world.listener = self.chat.forget
 

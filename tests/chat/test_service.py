@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,6 +11,8 @@ from dataclasses import replace
 import pytest
 
 from tests.chat.houses import FETCH, FRESH, FakeGenerator, grounding_of, links, make, talk, text_of
+from tests.retrieve.rows import chunk, update
+from vaultbridge.chat.language import CHINESE, ENGLISH
 from vaultbridge.chat.service import Grounding, GroundingMode, Request, Sources, SourcesMode
 from vaultbridge.core.dialogue import (
     Continuation,
@@ -25,6 +28,7 @@ from vaultbridge.core.dialogue import (
     Sampling,
     Started,
     TokenLogprob,
+    Tool,
 )
 from vaultbridge.core.errors import (
     ContextTooLong,
@@ -186,10 +190,50 @@ async def test_the_note_that_is_edited_is_never_cited(grounding: GroundingMode) 
         assert "[[Bees" not in "".join(links(events))
 
 
-async def test_always_grounds_where_auto_finds_nothing_relevant() -> None:
+async def test_what_only_the_vault_may_answer_and_does_not_know_is_said_without_a_model() -> None:
+    generator = FakeGenerator("Quarks.")
+    house = await make(generator)
+    events = await house.answer(Request(NONSENSE, grounding="always"))
+    assert generator.prompts == []
+    assert [type(event) for event in events] == [Grounding, Piece, Sources, Finished]
+    assert grounding_of(events).citations == ()
+    assert links(events) == []
+    said = text_of(events)
+    assert said.startswith(ENGLISH.nothing)
+    assert set(re.findall(r"\[\[([^\]#]+)", said)) <= {"Bees", "Hives", "红烧肉"}
+    assert "[[" in said
+    await house.answer(Request(NONSENSE, grounding="auto"))
+    assert generator.prompts == [GroundedPrompt(NONSENSE)]
+
+
+async def test_it_is_said_in_the_language_of_the_question_and_how_much_is_indexed() -> None:
     house = await make(FakeGenerator("Yes."))
-    assert grounding_of(await house.answer(Request(NONSENSE, grounding="auto"))).citations == ()
-    assert grounding_of(await house.answer(Request(NONSENSE, grounding="always"))).citations != ()
+    await house.store.replace([update(chunk("New.md", "Wasps build nests of paper.", context="New"))])
+    said = text_of(await house.answer(Request(talk("宇宙飞船怎么降落"), grounding="always")))
+    assert said.startswith(CHINESE.nothing)
+    assert said.endswith(CHINESE.indexed.format(done=4, all=5))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(Continuation("quantum chromodynamics lattice"), grounding="always"),
+        Request(NONSENSE, Sampling(grammar=Grammar("json_schema", "{}")), grounding="always"),
+        Request(replace(NONSENSE, tools=(Tool("look"),)), grounding="always"),
+    ],
+)
+async def test_an_answer_with_a_form_is_always_the_models(request_: Request) -> None:
+    generator = FakeGenerator("Yes.")
+    await (await make(generator)).answer(request_)
+    assert len(generator.prompts) == 1
+
+
+async def test_a_follow_up_rests_on_the_notes_of_former_turns() -> None:
+    generator = FakeGenerator("Bees sleep in the hive [1].")
+    house = await make(generator)
+    said = text_of(await house.answer(Request(BEES, grounding="always")))
+    await house.answer(Request(talk(BEES.messages[0].text, said, NONSENSE.messages[0].text), grounding="always"))
+    assert len(generator.prompts) == 2
 
 
 async def test_scope_and_k_bound_what_is_cited() -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.chat.service import ChatService
 from vaultbridge.core.dialogue import Event, GroundedPrompt, Sampling, Usage
 from vaultbridge.core.errors import Overloaded
@@ -128,6 +129,7 @@ class Building:
             notes_tokens=1000,
             max_tokens=1024,
             fetch_command="vaultbridge models pull x",
+            clock=FakeClock(),
             ended=(metrics or Metrics()).ended,
         )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from vaultbridge.chat.citations import LinkWriter, is_real, note_name
 from vaultbridge.chat.language import Phrases, phrases
 from vaultbridge.chat.request import GroundingMode
-from vaultbridge.core.dialogue import Prompt
+from vaultbridge.core.dialogue import Conversation, Prompt
 from vaultbridge.core.notes import IndexedNote, NotePath
-from vaultbridge.core.ports import ChunkStore
+from vaultbridge.core.ports import ChunkStore, Clock
 from vaultbridge.core.search import Citation, Hit, Query, Scope
 from vaultbridge.retrieve.intent import read_intent
 from vaultbridge.retrieve.query import read_question
@@ -21,11 +22,14 @@ from vaultbridge.retrieve.retriever import Retriever
 class Evidence:
     """What the index has at one moment: hits, best first, and the receipts of what may be cited.
 
-    ``unseen`` notes may not, whatever was cited before. ``words`` are in the language of the question.
+    ``unknown``: only the vault shall answer, and no hit speaks of the question; ``closest`` are the best of the others.
+    ``unseen`` notes may not be cited, whatever was cited before. ``words`` are in the language of the question.
     """
 
     words: Phrases
     hits: Sequence[Hit] = ()
+    unknown: bool = False
+    closest: Sequence[Hit] = ()
     notes: Mapping[NotePath, IndexedNote] = field(default_factory=dict)
     writer: LinkWriter = field(default_factory=lambda: LinkWriter(()))
     unseen: Collection[NotePath] = ()
@@ -38,9 +42,10 @@ class Evidence:
 class Finder:
     """Finds evidence."""
 
-    def __init__(self, retriever: Retriever, store: ChunkStore) -> None:
+    def __init__(self, retriever: Retriever, store: ChunkStore, clock: Clock) -> None:
         self._retriever = retriever
         self._store = store
+        self._clock = clock
 
     async def find(
         self,
@@ -56,7 +61,8 @@ class Finder:
         The note that is being edited must not answer itself. ``off`` never looks into the vault; ``auto`` finds
         nothing for a request that does not want it.
         """
-        question = read_question(prompt, scope)
+        now = datetime.fromtimestamp(self._clock.now()).astimezone()
+        question = read_question(prompt, scope, now)
         words = phrases(question.text)
         if grounding == "off":
             return Evidence(words)
@@ -64,12 +70,17 @@ class Finder:
         if editing is not None:
             scope = replace(scope, exclude=(*scope.exclude, editing))
         hits: list[Hit] = []
-        if grounding == "always" or read_intent(prompt) == "question":
-            query = Query(question.text, scope, limit=k)
-            hits = await self._retriever.relevant(query, question.editing, any_hit=grounding == "always")
+        closest: list[Hit] = []
+        asks = read_intent(prompt) == "question"
+        alone = grounding == "always" and asks and isinstance(prompt, Conversation)
+        if grounding == "always" or asks:
+            query = Query(question.text, scope, limit=k, phrases=question.phrases, without=question.without)
+            hits = await self._retriever.relevant(query, question.editing, any_hit=grounding == "always" and not alone)
+            if alone and not hits:
+                closest = await self._retriever.relevant(query, question.editing, any_hit=True)
         # Asked after the search: what is gone or renamed by now is not cited.
-        paths = dict.fromkeys([*(hit.chunk.note for hit in hits), *before])
+        paths = dict.fromkeys([*(hit.chunk.note for hit in (*hits, *closest)), *before])
         known = [await self._store.note(path) for path in paths]
         notes = {note.state.path: note for note in known if note is not None}
         unseen = {path for path in paths if path == editing or note_name(path) == question.editing}
-        return Evidence(words, hits, notes, LinkWriter(await self._store.paths()), unseen)
+        return Evidence(words, hits, alone and not hits, closest, notes, LinkWriter(await self._store.paths()), unseen)

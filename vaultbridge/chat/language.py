@@ -15,6 +15,8 @@ class Phrases:
     sources: str
     extract: str
     nothing: str
+    closest: str
+    indexed: str
     fetch: str
 
 
@@ -29,6 +31,8 @@ ENGLISH = Phrases(
     sources="Sources: ",
     extract="Your notes say:",
     nothing="Nothing in your notes speaks of this.",
+    closest="The closest are: ",
+    indexed="So far {done} of {all} passages are indexed.",
     fetch="(No model is loaded, so these are passages, not an answer. To get answers: `{command}`)",
 )
 CHINESE = Phrases(
@@ -41,6 +45,8 @@ CHINESE = Phrases(
     sources="来源：",
     extract="你的笔记中写道：",
     nothing="你的笔记中没有相关内容。",
+    closest="最接近的是：",
+    indexed="目前已索引 {done}/{all} 段内容。",
     fetch="（尚未加载模型，以上是原文摘录而不是回答。获取模型：`{command}`）",
 )
 JAPANESE = Phrases(
@@ -54,6 +60,8 @@ JAPANESE = Phrases(
     sources="出典：",
     extract="ノートにはこう書かれています：",
     nothing="ノートに該当する内容はありません。",
+    closest="最も近いもの：",
+    indexed="現在 {all} 件中 {done} 件の段落が索引済みです。",
     fetch="（モデルが読み込まれていないため、回答ではなく抜粋です。モデルの取得：`{command}`）",
 )
 KOREAN = Phrases(
@@ -66,6 +74,8 @@ KOREAN = Phrases(
     sources="출처: ",
     extract="노트에는 이렇게 적혀 있습니다:",
     nothing="노트에 관련 내용이 없습니다.",
+    closest="가장 가까운 노트: ",
+    indexed="지금까지 {all}개 중 {done}개 단락이 색인되었습니다.",
     fetch="(모델이 없어 답변이 아닌 발췌입니다. 모델 받기: `{command}`)",
 )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from vaultbridge.chat.citations import cite
 from vaultbridge.chat.evidence import Evidence
+from vaultbridge.chat.frame import numbered
 from vaultbridge.chat.memory import Thread, Turn, thinned
 from vaultbridge.core.dialogue import Continuation, GroundedPrompt, NoteBlock, PromptNote
 from vaultbridge.core.notes import NotePath, Span
@@ -119,7 +120,7 @@ def _notes(hits: Sequence[Hit], citations: Sequence[Citation]) -> tuple[PromptNo
     contexts = {_place_of(hit): hit.chunk.context for hit in hits}
     return tuple(
         # A heading that is in the text already need not stand above it again.
-        PromptNote(c.number, f"[{c.number}] {contexts[_place(c)]}\n{c.quote}", source=c.path)
+        PromptNote(c.number, numbered(c.number, contexts[_place(c)], c.quote), source=c.path)
         for c in citations
     )
 

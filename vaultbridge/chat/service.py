@@ -12,7 +12,7 @@ from vaultbridge.chat.events import AnswerEvent as AnswerEvent
 from vaultbridge.chat.events import Grounding as Grounding
 from vaultbridge.chat.events import Sources as Sources
 from vaultbridge.chat.evidence import Evidence, Finder
-from vaultbridge.chat.extract import MOST_PASSAGES, extract
+from vaultbridge.chat.extract import MOST_PASSAGES, extract, not_found
 from vaultbridge.chat.manner import choose_manner
 from vaultbridge.chat.memory import Memory, Thread
 from vaultbridge.chat.prompt import Grounded, ground
@@ -23,7 +23,7 @@ from vaultbridge.chat.sources import as_written, without_sources
 from vaultbridge.core.dialogue import Conversation, Failed, Finished, Piece, Started, Usage
 from vaultbridge.core.errors import InvalidRequest, ModelMissing, VaultbridgeError
 from vaultbridge.core.notes import NotePath
-from vaultbridge.core.ports import ChunkStore, Generator
+from vaultbridge.core.ports import ChunkStore, Clock, Generator
 from vaultbridge.core.search import Citation, Freshness
 from vaultbridge.retrieve.retriever import Retriever
 
@@ -51,9 +51,11 @@ class ChatService:
         notes_tokens: int,
         max_tokens: int,
         fetch_command: str,
+        clock: Clock,
         ended: Callable[[str], None] = lambda outcome: None,
     ) -> None:
-        self._finder = Finder(retriever, store)
+        self._finder = Finder(retriever, store, clock)
+        self._store = store
         self._generator = generator
         self._freshness = freshness
         self._notes_tokens = notes_tokens
@@ -167,6 +169,14 @@ class ChatService:
             except VaultbridgeError as error:
                 yield Failed(error)
                 return
+            if self._is_unknown(request, grounded):
+                evidence = grounded.evidence
+                closest = cite(evidence.closest, evidence.notes, evidence.writer)
+                yield Grounding((), (), self._freshness())
+                yield Piece(not_found(closest, evidence.words, await self._store.counts()), tokens=0)
+                yield Sources(())
+                yield Finished("stop", Usage(0, 0))
+                return
             answer: Answer | None = None
             async with aclosing(generator.stream(grounded.prompt, sampling)) as events:
                 async for event in events:
@@ -187,6 +197,14 @@ class ChatService:
                             yield shown
                         if answer.over:
                             return  # which cancels what the generator may still be saying
+
+    @staticmethod
+    def _is_unknown(request: Request, grounded: Grounded) -> bool:
+        """Whether only the vault may answer, and does not know; an answer with a form of its own is the model's."""
+        free = request.sampling.grammar is None and request.sampling.n == 1
+        tools = isinstance(request.prompt, Conversation) and request.prompt.tools
+        nothing = not grounded.offered and not grounded.earlier
+        return free and not tools and nothing and grounded.evidence.unknown
 
     async def _extracted(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
         if request.grounding == "off":
