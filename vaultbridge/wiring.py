@@ -28,6 +28,7 @@ from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.report import IndexReport
 from vaultbridge.place import Place, lock, place_of
 from vaultbridge.retrieve.retriever import Retriever
+from vaultbridge.retrieve.weights import read_weights
 from vaultbridge.server.metrics import Metrics
 from vaultbridge.server.options import Defaults
 from vaultbridge.server.services import ModelFacts, ModelNames, Services
@@ -116,7 +117,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         indexer = Indexer(
             Vault(place.vault), store, observer, clock, backfill, on_change=lambda paths: chat.forget(paths)
         )
-        retriever = Retriever(store, embeddings)
+        retriever = Retriever(store, embeddings, read_weights(place.folder))
         chat = ChatService(
             retriever,
             store,

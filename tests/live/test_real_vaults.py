@@ -73,8 +73,8 @@ async def test_every_note_is_indexed_and_every_chunk_has_its_vector(vault: House
 
 async def test_questions_find_their_note(vault: House) -> None:
     for question, expected in questions(vault).items():
-        hits = await vault.services.retriever.search(Query(question, limit=3))
-        assert expected in [Path(hit.chunk.note).stem for hit in hits], question
+        found = await vault.services.retriever.search(Query(question, limit=3))
+        assert expected in [Path(hit.chunk.note).stem for hit in found.hits], question
 
 
 async def test_answers_cite_what_exists(vault: House) -> None:
@@ -92,7 +92,7 @@ async def test_answers_cite_what_exists(vault: House) -> None:
 
 async def test_questions_about_other_things_are_left_alone(vault: House) -> None:
     for question in ("Who painted the Mona Lisa?", "How long do I boil an egg?"):
-        assert await vault.services.retriever.relevant(Query(question, limit=8)) == []
+        assert (await vault.services.retriever.relevant(Query(question, limit=8))).hits == ()
 
 
 def assert_exists(citation: Citation, root: Path) -> None:

@@ -1,62 +1,138 @@
-"""Reciprocal ranks, against sums done by hand."""
+"""How lanes are joined: what a lane's confidence does, and what no lane may do."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.retrieve.rows import chunk
-from vaultbridge.core.search import Scored
-from vaultbridge.retrieve.fusion import RRF_K, reciprocal_rank
+from vaultbridge.core.notes import Chunk
+from vaultbridge.core.search import Hit
+from vaultbridge.retrieve.fusion import Evidence, by_meaning, by_weights, by_words, fuse
+from vaultbridge.retrieve.weights import FusionWeights
+
+WEIGHTS = FusionWeights()
+PIECES = [chunk(note, f"{note} {ordinal}", ordinal) for note in "abcdef" for ordinal in range(2)]
+KEYS = [piece.key for piece in PIECES]
+SCORES = st.dictionaries(st.sampled_from(KEYS), st.floats(0.01, 1), min_size=1)
+SURE = st.floats(0.05, 1)
 
 
-def lane(*names: str) -> list[Scored]:
-    return [Scored(chunk(name, name), 100.0 - rank) for rank, name in enumerate(names)]
+def order(lanes: dict[str, Evidence], weights: FusionWeights = WEIGHTS, pieces: list[Chunk] = PIECES) -> list[str]:
+    return [hit.chunk.key for hit in fuse(pieces, lanes, weights, {})]
 
 
-def test_ranks_add_up() -> None:
-    hits = reciprocal_rank({"keyword": lane("a", "b", "c"), "dense": lane("b", "d")})
-    assert [hit.chunk.note for hit in hits] == ["b", "a", "d", "c"]
-    k = RRF_K
-    by_hand = [1 / (k + 2) + 1 / (k + 1), 1 / (k + 1), 1 / (k + 2), 1 / (k + 3)]
-    assert [hit.score / hits[0].score for hit in hits] == pytest.approx([score / by_hand[0] for score in by_hand])
+def score_of(hits: list[Hit], key: str) -> float:
+    return next(hit.score for hit in hits if hit.chunk.key == key)
 
 
-def test_a_long_note_does_not_push_the_others_down() -> None:
-    pieces = [chunk("long", str(n), n) for n in range(9)]
-    short = chunk("short", "text")
-    after_all = reciprocal_rank({"keyword": [Scored(piece, 1.0) for piece in [*pieces, short]]})
-    after_one = reciprocal_rank({"keyword": [Scored(piece, 1.0) for piece in [pieces[0], short]]})
-    score = {hit.chunk.key: hit.score for hit in after_all}
-    assert score[short.key] == {hit.chunk.key: hit.score for hit in after_one}[short.key]
-    assert [score[piece.key] for piece in pieces] == sorted({score[piece.key] for piece in pieces}, reverse=True)
+# --- properties -------------------------------------------------------------------------------------------------------
+
+
+@given(SCORES, SURE, SCORES)
+def test_a_lane_without_confidence_changes_nothing(
+    keyword: dict[str, float], sure: float, dense: dict[str, float]
+) -> None:
+    alone = {"keyword": Evidence(keyword, sure)}
+    assert order({**alone, "dense": Evidence(dense, 0.0)}) == order(alone)
+
+
+@given(SCORES, SURE, SCORES)
+def test_nor_does_a_lane_without_weight(keyword: dict[str, float], sure: float, dense: dict[str, float]) -> None:
+    alone = {"keyword": Evidence(keyword, sure)}
+    both = {**alone, "dense": Evidence(dense, 1.0)}
+    assert order(both, replace(WEIGHTS, dense=0.0)) == order(alone)
+
+
+@given(SCORES, SURE, SCORES, SURE, st.sampled_from(PIECES), st.floats(0, 1))
+def test_a_chunk_that_a_lane_likes_better_never_stands_lower(
+    keyword: dict[str, float], words: float, dense: dict[str, float], meaning: float, piece: Chunk, more: float
+) -> None:
+    key = piece.key
+    before = fuse(PIECES, {"keyword": Evidence(keyword, words), "dense": Evidence(dense, meaning)}, WEIGHTS, {})
+    better = {**dense, key: dense.get(key, 0.0) + more}
+    after = fuse(PIECES, {"keyword": Evidence(keyword, words), "dense": Evidence(better, meaning)}, WEIGHTS, {})
+    assert score_of(after, key) >= score_of(before, key)
+
+    def above(hits: list[Hit]) -> set[str]:
+        """Other notes' chunks that stand before it."""
+        keys = [hit.chunk.key for hit in hits if hit.chunk.note != piece.note or hit.chunk.key == key]
+        return set(keys[: keys.index(key)])
+
+    assert above(after) <= above(before)
+
+
+@given(SCORES, SURE, SCORES, SURE, st.randoms(use_true_random=False))
+def test_the_order_in_which_chunks_and_lanes_come_does_not_matter(
+    keyword: dict[str, float], words: float, dense: dict[str, float], meaning: float, random: st.DataObject
+) -> None:
+    lanes = {"keyword": Evidence(keyword, words), "dense": Evidence(dense, meaning)}
+    shuffled = list(PIECES)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    scores = {hit.chunk.key: hit.score for hit in fuse(shuffled, dict(reversed(lanes.items())), WEIGHTS, {})}
+    for hit in fuse(PIECES, lanes, WEIGHTS, {}):
+        assert scores[hit.chunk.key] == pytest.approx(hit.score)
+
+
+# --- cases ------------------------------------------------------------------------------------------------------------
+
+
+def test_ties_go_to_the_earlier_note_and_chunk() -> None:
+    same = Evidence(dict.fromkeys(KEYS, 0.5), 1.0)
+    assert order({"dense": same}, pieces=PIECES[::-1]) == KEYS
 
 
 def test_lanes_that_find_different_chunks_of_one_note_agree_on_the_note() -> None:
-    above, below = chunk("agreed", "above", 0), chunk("agreed", "below", 1)
-    hits = reciprocal_rank({"keyword": [*lane("x"), Scored(above, 1.0)], "dense": [*lane("y"), Scored(below, 1.0)]})
-    assert [hit.chunk.note for hit in hits] == ["agreed", "agreed", "x", "y"]
+    keyword = Evidence({"a#0": 0.9, "b#0": 1.0}, 1.0)
+    dense = Evidence({"a#1": 0.9, "c#0": 1.0}, 1.0)
+    assert [key[0] for key in order({"keyword": keyword, "dense": dense})][:2] == ["a", "a"]
+
+
+def test_unsure_lanes_that_stand_alone_still_rank() -> None:
+    assert order({"keyword": Evidence({"c#0": 1.0, "b#0": 0.5}, 0.0)})[:1] == ["c#0"]
 
 
 def test_a_hit_says_which_lanes_found_it_and_how_well() -> None:
-    by_note = {hit.chunk.note: hit.lanes for hit in reciprocal_rank({"keyword": lane("a", "b"), "dense": lane("b")})}
-    assert by_note == {"a": {"keyword": 100.0}, "b": {"keyword": 99.0, "dense": 100.0}}
-
-
-def test_ties_go_to_the_earlier_note_whichever_lane_found_it() -> None:
-    for lanes in ({"x": lane("b"), "y": lane("a")}, {"x": lane("a"), "y": lane("b")}):
-        assert [hit.chunk.note for hit in reciprocal_rank(lanes)] == ["a", "b"]
-
-
-def test_no_lane_or_empty_lanes_find_nothing() -> None:
-    assert reciprocal_rank({}) == reciprocal_rank({"keyword": [], "dense": []}) == []
-
-
-@given(st.dictionaries(st.sampled_from("xyz"), st.lists(st.sampled_from("abcdefgh"), unique=True)))
-def test_what_is_first_everywhere_is_first(lanes: dict[str, list[str]]) -> None:
-    hits = reciprocal_rank({name: lane("best", *found) for name, found in lanes.items()})
-    assert {hit.chunk.note for hit in hits} == {"best" for _ in lanes} | {
-        note for found in lanes.values() for note in found
+    found = {"keyword": {"a#0": 12.5}, "dense": {"a#0": 0.8, "b#0": 0.7}}
+    lanes = {"keyword": by_words(found["keyword"], 1.0), "dense": by_meaning(found["dense"], [0.8, 0.7])}
+    hits = fuse(PIECES[:3], lanes, WEIGHTS, found)
+    assert {hit.chunk.key: dict(hit.lanes) for hit in hits} == {
+        "a#0": {"keyword": 12.5, "dense": 0.8},
+        "a#1": {},
+        "b#0": {"dense": 0.7},
     }
-    assert not hits or hits[0].chunk.note == "best"
+
+
+def test_nothing_found_is_nothing() -> None:
+    assert fuse([], {"keyword": Evidence(), "dense": Evidence()}, WEIGHTS, {}) == []
+
+
+@pytest.mark.parametrize("factor", [0.01, 1, 1000])
+def test_the_scale_of_a_lane_does_not_matter(factor: float) -> None:
+    scores = {key: factor * rank for rank, key in enumerate(KEYS, start=1)}
+    assert by_words(scores, 1.0).scores[KEYS[0]] == pytest.approx(1 / len(KEYS))
+    assert by_weights(scores).scores[KEYS[-1]] == pytest.approx(1.0)
+    normal = by_meaning(scores, list(scores.values())).scores
+    assert (normal[KEYS[0]], normal[KEYS[-1]]) == pytest.approx((0.0, 1.0))
+
+
+def test_words_are_trusted_as_far_as_they_cover_the_question() -> None:
+    confidences = [by_words({"a#0": 3.0}, covered).confidence for covered in (0.0, 0.1, 0.5, 0.8, 1.0)]
+    assert confidences == sorted(confidences)
+    assert (confidences[0], confidences[1], confidences[-1]) == (0.0, 0.0, 1.0)
+
+
+def test_meaning_is_trusted_as_far_as_its_best_stands_out() -> None:
+    level = [0.8 - 0.001 * (rank % 7) for rank in range(100)]
+    clear = by_meaning({"a#0": 0.95}, [0.95, *level]).confidence
+    faint = by_meaning({"a#0": 0.8}, level).confidence
+    assert faint < 0.2 < clear
+    assert by_meaning({"a#0": 0.5}, [0.5] * 50).confidence == 0.0, "all alike: it tells nothing apart"
+
+
+def test_a_handful_of_chunks_has_no_shape_to_be_judged_by() -> None:
+    assert by_meaning({"a#0": 0.9, "b#0": 0.1}, [0.9, 0.1]).confidence == 1.0
+    assert by_meaning({}, []) == Evidence()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,10 +12,12 @@ from tests.retrieve.rows import chunk, embed_all, update
 from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
 from vaultbridge.backends.fakes.store import FakeStore
 from vaultbridge.core.errors import ConfigError, NotReady, StoreMismatch, VaultbridgeError, WorkerLost
-from vaultbridge.core.notes import NotePath
-from vaultbridge.core.search import EmbedderInfo, Embedding, Hit, Lane, Mode, Query, Scope
-from vaultbridge.retrieve import retriever as retriever_module
-from vaultbridge.retrieve.retriever import Retriever
+from vaultbridge.core.notes import NotePath, Span
+from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Mode, Query, Scope
+from vaultbridge.retrieve import lanes as lanes_module
+from vaultbridge.retrieve.meaning import BARE_QUESTIONS
+from vaultbridge.retrieve.retriever import Found, Retriever
+from vaultbridge.retrieve.weights import FusionWeights
 
 NOTES = {
     "Garden/Bees.md": "Bees sleep in the hive and drink nectar.",
@@ -38,35 +41,44 @@ async def embeddings(store: FakeStore) -> FakeEmbeddings:
     return embeddings
 
 
-def notes(hits: Sequence[Hit]) -> list[str]:
-    return [hit.chunk.note for hit in hits]
+def notes(found: Found) -> list[str]:
+    return [hit.chunk.note for hit in found.hits]
 
 
 async def test_both_lanes_find_and_say_so(store: FakeStore, embeddings: FakeEmbeddings) -> None:
-    hits = await Retriever(store, embeddings).search(Query("where do bees sleep"))
-    assert hits[0].chunk.note == "Garden/Bees.md"
-    assert set(hits[0].lanes) == {"keyword", "dense"}
-    assert embeddings.questions == ["where do bees sleep"]
+    found = await Retriever(store, embeddings).search(Query("where do bees sleep"))
+    assert found.hits[0].chunk.note == "Garden/Bees.md"
+    assert set(found.hits[0].lanes) == {"keyword", "dense"}
+    assert found.degraded == {}
+
+
+async def test_a_question_is_embedded_once_and_what_all_have_in_common_only_with_the_first(
+    store: FakeStore, embeddings: FakeEmbeddings
+) -> None:
+    retriever = Retriever(store, embeddings)
+    await retriever.search(Query("where do bees sleep"))
+    await retriever.search(Query("where do nettles grow"))
+    assert embeddings.questions == ["where do bees sleep", *BARE_QUESTIONS["latin"], "where do nettles grow"]
 
 
 @pytest.mark.parametrize(("mode", "lanes"), [("keyword", {"keyword"}), ("dense", {"dense"})])
 async def test_one_lane_alone(store: FakeStore, embeddings: FakeEmbeddings, mode: Mode, lanes: set[str]) -> None:
-    hits = await Retriever(store, embeddings).search(Query("nettle tea", mode=mode))
-    assert hits
-    assert all(set(hit.lanes) == lanes for hit in hits)
-    assert len(embeddings.questions) == (mode == "dense")
+    found = await Retriever(store, embeddings).search(Query("nettle tea", mode=mode))
+    assert found.hits
+    assert all(set(hit.lanes) == lanes for hit in found.hits)
+    assert bool(embeddings.questions) == (mode == "dense")
 
 
 async def test_limit_and_scope_hold(store: FakeStore, embeddings: FakeEmbeddings) -> None:
     search = Retriever(store, embeddings).search
-    assert len(await search(Query("nettle tea bees", limit=2))) == 2
+    assert len((await search(Query("nettle tea bees", limit=2))).hits) == 2
     assert notes(await search(Query("nettle tea", Scope(folders=("Old",))))) == ["Old/Nettles.md"]
 
 
 @pytest.mark.parametrize("text", ["", " \n "])
 async def test_no_question_no_hits_and_no_work(store: FakeStore, embeddings: FakeEmbeddings, text: str) -> None:
     retriever = Retriever(store, embeddings)
-    assert await retriever.search(Query(text)) == await retriever.relevant(Query(text)) == []
+    assert await retriever.search(Query(text)) == await retriever.relevant(Query(text)) == Found()
     assert embeddings.questions == []
 
 
@@ -80,7 +92,9 @@ async def test_while_the_embedder_is_away_words_answer_alone(store: FakeStore, f
     embeddings = FakeEmbeddings()
     embeddings.failure = failure
     retriever = Retriever(store, embeddings)
-    assert notes(await retriever.search(Query("nettle tea gout")))[0] == "Garden/Nettles.md"
+    found = await retriever.search(Query("nettle tea gout"))
+    assert notes(found)[0] == "Garden/Nettles.md"
+    assert found.degraded == {"dense": failure.code}
     assert notes(await retriever.relevant(Query("nettle tea gout"))) == ["Garden/Nettles.md", "Old/Nettles.md"]
     with pytest.raises(type(failure)):
         await retriever.search(Query("nettle tea", mode="dense"))
@@ -117,7 +131,7 @@ async def test_a_question_does_not_wait_forever_for_a_loading_embedder(
             await asyncio.Event().wait()
             raise AssertionError("it never loads")
 
-    monkeypatch.setattr(retriever_module, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(lanes_module, "PATIENCE_SECONDS", 0.01)
     retriever = Retriever(store, Loading())
     assert notes(await retriever.search(Query("nettle tea gout")))[0] == "Garden/Nettles.md"
     with pytest.raises(NotReady):
@@ -129,8 +143,8 @@ async def test_a_question_does_not_wait_forever_for_a_loading_embedder(
 
 async def test_what_the_vault_does_not_know_finds_nothing(store: FakeStore, embeddings: FakeEmbeddings) -> None:
     query = Query("quantum chromodynamics lattice tea")
-    assert await Retriever(store, embeddings).search(query)
-    assert await Retriever(store, None).relevant(query) == []
+    assert notes(await Retriever(store, embeddings).search(query))
+    assert notes(await Retriever(store, None).relevant(query)) == []
 
 
 async def test_near_by_meaning_is_enough_without_many_words(store: FakeStore, embeddings: FakeEmbeddings) -> None:
@@ -158,3 +172,60 @@ async def test_the_note_that_is_edited_does_not_answer_itself(store: FakeStore, 
     assert "Garden/Bees.md" not in notes(await retriever.relevant(Query("bees sleep hive nectar"), editing="Bees"))
     scope = Scope(exclude=(NotePath("Garden/Bees.md"),))
     assert "Garden/Bees.md" not in notes(await retriever.relevant(Query("bees sleep hive nectar", scope)))
+
+
+# --- phrases, words that are not wanted, links ------------------------------------------------------------------------
+
+
+async def test_a_phrase_must_stand_in_every_hit_and_an_unwanted_word_in_none(
+    store: FakeStore, embeddings: FakeEmbeddings
+) -> None:
+    search = Retriever(store, embeddings).search
+    assert notes(await search(Query("tea", phrases=("Winter Colds",)))) == ["Garden/Nettles.md"]
+    assert notes(await search(Query("", phrases=("winter colds",)))) == ["Garden/Nettles.md"]
+    assert "Old/Nettles.md" not in notes(await search(Query("nettle tea", without=("CHEAP",))))
+    assert "Old/Nettles.md" in notes(await search(Query("nettle tea", without=("chea",)))), "words, not their parts"
+    assert notes(await search(Query("汤", without=("番茄",)))) == [
+        note for note in notes(await search(Query("汤"))) if note != "Kitchen/番茄汤.md"
+    ]
+
+
+async def test_an_embedder_that_does_not_know_the_script_is_not_asked(store: FakeStore) -> None:
+    class English(FakeEmbeddings):
+        async def info(self) -> EmbedderInfo:
+            return replace(await super().info(), languages=("en",))
+
+    embeddings = English()
+    await embed_all(store, embeddings)
+    retriever = Retriever(store, embeddings)
+    found = await retriever.search(Query("番茄汤怎么做"))
+    assert notes(found) == notes(await Retriever(store, None).search(Query("番茄汤怎么做")))
+    assert found.degraded == {}
+    assert {lane for hit in (await retriever.search(Query("nettle tea"))).hits for lane in hit.lanes} == {
+        "keyword",
+        "dense",
+    }
+
+
+async def test_links_lift_who_is_linked_with_the_best_and_say_so(embeddings: FakeEmbeddings) -> None:
+    store = FakeStore()
+    texts = {"Best.md": "nettle tea gout", "Linked.md": "tea in winter", "Alike.md": "tea in winter"}
+    updates = [update(chunk(path, text)) for path, text in texts.items()]
+    linking = replace(updates[0], note=replace(updates[0].note, links=("Linked",)))
+    await store.replace([linking, *updates[1:]])
+    without = await Retriever(store, None).search(Query("nettle tea gout"))
+    assert notes(without) == ["Best.md", "Alike.md", "Linked.md"]
+    found = await Retriever(store, None, FusionWeights(links=0.2)).search(Query("nettle tea gout"))
+    assert notes(found) == ["Best.md", "Linked.md", "Alike.md"]
+    assert found.linked["Linked.md"] == "Best.md"  # type: ignore[index]
+    assert "linked" in found.hits[1].lanes
+
+
+async def test_hits_of_one_section_are_one_passage(store: FakeStore) -> None:
+    first = chunk("Long.md", "Comfrey heals bruises.")
+    second = replace(
+        chunk("Long.md", "Comfrey grows in ditches.", 1), span=Span(first.span.end + 2, first.span.end + 27, 11, 12)
+    )
+    await store.replace([update(replace(first, span=replace(first.span, end_line=9)), second)])
+    (hit,) = (await Retriever(store, None).relevant(Query("comfrey heals bruises"))).hits
+    assert hit.chunk.text == "Comfrey heals bruises.\n\nComfrey grows in ditches."

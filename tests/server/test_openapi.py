@@ -88,6 +88,8 @@ def test_tags_are_explained_and_the_token_is_optional(document: Json) -> None:
         ("POST", "/v1/rerank", {"query": "x", "documents": ["x"]}),
         ("GET", "/v1/models", None),
         ("GET", "/vault/search?q=tomatoes", None),
+        ("GET", "/vault/related?note=Garden/Tomatoes.md", None),
+        ("POST", "/vault/related", {"text": TOMATOES}),
         ("GET", "/vault/status", None),
         ("GET", "/vault/notes/Latin.md", None),
         ("POST", "/vault/warm", {"draft": TOMATOES}),

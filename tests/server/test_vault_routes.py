@@ -35,6 +35,17 @@ def test_a_hit_says_where_it_is_and_why_it_was_found(client: httpx.Client, vault
     assert body["freshness"]["pending"] == 0
 
 
+def test_a_hit_gives_its_reasons(client: httpx.Client) -> None:
+    question = "Watering the tomatoes in summer"
+    body = client.get("/vault/search", params={"q": question}).json()
+    reasons = {reason["kind"]: reason["detail"] for reason in body["hits"][0]["reasons"]}
+    assert reasons["title"] == "Tomatoes"
+    assert reasons["heading"] == "Watering"
+    assert set(reasons["words"].split()) <= set(question.casefold().split())
+    assert float(reasons["meaning"]) == pytest.approx(body["hits"][0]["lanes"]["dense"], abs=0.005)
+    assert body["degraded"] == {}
+
+
 def test_chinese_is_found_by_its_words(client: httpx.Client) -> None:
     hits = client.get("/vault/search", params={"q": CHINESE, "mode": "keyword"}).json()["hits"]
     assert [hit["link"] for hit in hits] == [CHINESE_LINK]
@@ -60,6 +71,36 @@ def test_a_search_that_makes_no_sense_is_refused(client: httpx.Client, parameter
     response = client.get("/vault/search", params=parameters)
     assert response.status_code == 400
     assert response.json()["error"]["param"] in ("q", "k", "mode")
+
+
+# --- related notes ----------------------------------------------------------------------------------------------------
+
+
+def related(client: httpx.Client, **body: str | int | list[str]) -> list[str]:
+    return [hit["note"] for hit in client.post("/vault/related", json=body).raise_for_status().json()["hits"]]
+
+
+def test_a_note_is_related_to_others_by_its_vectors_and_words(client: httpx.Client) -> None:
+    found = related(client, note="Garden/Tomatoes.md", k=3)
+    assert found
+    assert "Garden/Tomatoes.md" not in found
+    assert len(found) == len(set(found)), "each note once"
+    by_get = client.get("/vault/related", params={"note": "Garden/Tomatoes.md", "k": 3}).json()
+    assert [hit["note"] for hit in by_get["hits"]] == found
+    assert all(hit["reasons"] for hit in by_get["hits"])
+
+
+def test_a_text_is_related_to_the_notes_that_speak_of_it(client: httpx.Client) -> None:
+    assert related(client, text=f"I wonder. {TOMATOES}", k=1) == ["Garden/Tomatoes.md"]
+    assert "Garden/Tomatoes.md" not in related(client, text=TOMATOES, exclude=["Garden/Tomatoes.md"])
+    assert "Private/Diary.md" not in related(client, text="the secret combination is seven", k=50)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"text": " "}, {"note": "Nowhere.md"}, {"note": "Private/Diary.md"}, {"text": "x", "k": 0}]
+)
+def test_what_is_related_to_nothing_is_refused(client: httpx.Client, body: dict[str, str]) -> None:
+    assert client.post("/vault/related", json=body).status_code == 400
 
 
 def test_private_notes_are_not_found(client: httpx.Client) -> None:

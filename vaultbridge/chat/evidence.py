@@ -69,15 +69,16 @@ class Finder:
         scope = question.scope
         if editing is not None:
             scope = replace(scope, exclude=(*scope.exclude, editing))
-        hits: list[Hit] = []
-        closest: list[Hit] = []
+        hits: Sequence[Hit] = ()
+        closest: Sequence[Hit] = ()
         asks = read_intent(prompt) == "question"
         alone = grounding == "always" and asks and isinstance(prompt, Conversation)
         if grounding == "always" or asks:
             query = Query(question.text, scope, limit=k, phrases=question.phrases, without=question.without)
-            hits = await self._retriever.relevant(query, question.editing, any_hit=grounding == "always" and not alone)
+            any_hit = grounding == "always" and not alone
+            hits = (await self._retriever.relevant(query, question.editing, any_hit=any_hit)).hits
             if alone and not hits:
-                closest = await self._retriever.relevant(query, question.editing, any_hit=True)
+                closest = (await self._retriever.relevant(query, question.editing, any_hit=True)).hits
         # Asked after the search: what is gone or renamed by now is not cited.
         paths = dict.fromkeys([*(hit.chunk.note for hit in (*hits, *closest)), *before])
         known = [await self._store.note(path) for path in paths]

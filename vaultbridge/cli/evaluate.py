@@ -4,32 +4,121 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vaultbridge.cli.console import out, print_json, progress_bar
-from vaultbridge.cli.options import BackendOption, ConfigOption, EmbedderOption, JsonOption, ModeName, settings_of
+from vaultbridge.cli.evaluation import evaluation_view, print_evaluation, print_fit
+from vaultbridge.cli.options import (
+    BackendOption,
+    ConfigOption,
+    DataOption,
+    EmbedderOption,
+    JsonOption,
+    ModeName,
+    VaultOption,
+    settings_of,
+)
+from vaultbridge.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vaultbridge.lab.cases import Case
+    from vaultbridge.retrieve.weights import FusionWeights
+    from vaultbridge.wiring import House
+
+
+class PartName(str, Enum):
+    """What can be switched off."""
+
+    keyword = "keyword"
+    dense = "dense"
+    sparse = "sparse"
+    doubt = "doubt"
+    ground = "ground"
+    feedback = "feedback"
+    links = "links"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is evaluated, in which house; ``own``: it is the user's vault and no collection."""
+
+    name: str
+    house: House
+    cases: list[Case]
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is done with it."""
+
+    mode: str | None
+    without: list[str]
+    follow: float | None
+    limit: int | None
+    fit: bool
+    plot: Path | None
+    as_json: bool
 
 
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="corpus.jsonl, queries.jsonl, qrels/*.tsv")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="corpus.jsonl, queries.jsonl, qrels/*.tsv", show_default=False)
+    ] = None,
+    links: Annotated[
+        bool, typer.Option("--links", help="Test a vault by its links: the sentence around each must find its target.")
+    ] = False,
     mode: Annotated[ModeName | None, typer.Option(help="One lane only.", show_default=False)] = None,
+    without: Annotated[
+        list[PartName] | None, typer.Option(help="Also rank without this part; may be repeated.", show_default=False)
+    ] = None,
+    follow: Annotated[
+        float | None,
+        typer.Option(help="How much of a note's score goes over its links, 0 to 1.", min=0, max=1, show_default=False),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Ask so many questions at most, evenly chosen.", min=1, show_default=False)
+    ] = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Fit the weights; with --vault they are kept and used if they help.")
+    ] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw it into this file.", show_default=False)] = None,
+    vault: VaultOption = None,
+    data: DataOption = None,
     embedder: EmbedderOption = None,
     backend: BackendOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure retrieval on a test collection, through the real pipeline into a throwaway index."""
-    asyncio.run(_evaluate(folder, mode.value if mode else None, embedder, backend, config, as_json))
+    """Measure retrieval through the real pipeline: on a test collection in a throwaway index, or on a vault's links."""
+    if (folder is None) == (not links):
+        raise ConfigError("What shall be asked?", "Name the folder of a test collection, or pass --vault DIR --links.")
+    _check(plot)
+    named = {"models__embedder": embedder, "models__backend": backend, "models__generator": "none"}
+    parts = [part.value for part in without or ()]
+    wanted = _Wanted(mode.value if mode else None, parts, follow, limit, fit, plot, as_json)
+
+    async def run() -> None:
+        opened = _vault(config, vault, data, named) if folder is None else _collection(folder, config, named)
+        async with opened as asked:
+            if not asked.cases:
+                raise ConfigError(f"{asked.name} has nothing to ask.", "A vault needs notes that link to each other.")
+            await _run(asked, wanted)
+
+    asyncio.run(run())
 
 
-async def _evaluate(
-    folder: Path, mode: str | None, embedder: str | None, backend: str | None, config: Path | None, as_json: bool
-) -> None:
+@asynccontextmanager
+async def _collection(folder: Path, config: Path | None, named: dict[str, Any]) -> AsyncIterator[_Asked]:
+    from vaultbridge.lab.cases import collection_cases
     from vaultbridge.lab.collection import read_collection, write_vault
-    from vaultbridge.lab.evaluate import LANES, evaluate
     from vaultbridge.wiring import open_house
 
     collection = read_collection(folder)
@@ -37,29 +126,98 @@ async def _evaluate(
         vault = Path(scratch, folder.resolve().name)
         vault.mkdir()
         ids = write_vault(collection, vault)
-        settings = settings_of(
-            config,
-            vault=vault,
-            data=Path(scratch, "data"),
-            models__embedder=embedder,
-            models__backend=backend,
-            models__generator="none",
+        async with open_house(settings_of(config, vault=vault, data=Path(scratch, "data"), **named)) as house:
+            yield _Asked(vault.name, house, collection_cases(collection, ids), own=False)
+
+
+@asynccontextmanager
+async def _vault(
+    config: Path | None, vault: Path | None, data: Path | None, named: dict[str, Any]
+) -> AsyncIterator[_Asked]:
+    from vaultbridge.lab.cases import link_cases
+    from vaultbridge.vault.files import Vault
+    from vaultbridge.vault.markdown import parse
+    from vaultbridge.wiring import open_house
+
+    async with open_house(settings_of(config, vault=vault, data=data, **named)) as house:
+        await house.indexer.sync()
+        files = Vault(house.place.vault)
+        notes = [parse(*files.read(path))[0] for path in sorted(await house.store.paths())]
+        yield _Asked(house.services.vault_name, house, link_cases(notes), own=True)
+
+
+async def _run(asked: _Asked, wanted: _Wanted) -> None:
+    from vaultbridge.lab.evaluate import evaluate as measured
+
+    services = asked.house.services
+    with progress_bar(quiet=wanted.as_json) as bar:
+        bar.add_task("Indexing", total=None)
+        await asked.house.synced()
+    weights = services.retriever.weights
+    if wanted.follow is not None:
+        weights = replace(weights, links=wanted.follow)
+    cases = asked.cases
+    if wanted.limit is not None and wanted.limit < len(cases):
+        cases = [cases[at * len(cases) // wanted.limit] for at in range(wanted.limit)]
+    with progress_bar(quiet=wanted.as_json) as bar:
+        task = bar.add_task("Asking", total=len(cases))
+        evaluation = await measured(
+            services.store,
+            services.embeddings,
+            weights,
+            cases,
+            await _lanes(asked.house, wanted.mode),
+            wanted.without,
+            lambda done: bar.update(task, completed=done),
         )
-        async with open_house(settings) as house:
-            with progress_bar(quiet=as_json) as bar:
-                bar.add_task("Indexing", total=None)
-                await house.synced()
-            names = house.services.names
-            lanes = [lane for lane, value in LANES.items() if mode in (None, value)]
-            lanes = lanes if names.embedder else ["keyword"]
-            with progress_bar(quiet=as_json) as bar:
-                task = bar.add_task("Asking", total=len(collection.queries))
-                scores = await evaluate(
-                    house.services.retriever, collection, ids, lanes, lambda done: bar.update(task, completed=done)
-                )
-    if as_json:
-        print_json({"collection": folder.resolve().name, "embedder": names.embedder, "lanes": scores})
+    fitted = await _fit(asked, weights, cases, wanted.as_json) if wanted.fit else None
+    if wanted.plot is not None:
+        from vaultbridge.lab.eval_plot import draw_evaluation
+
+        draw_evaluation(evaluation, f"{asked.name}, embedder {services.names.embedder or 'none'}", wanted.plot)
+    if wanted.as_json:
+        head = {"collection": asked.name, "embedder": services.names.embedder, "queries": len(cases)}
+        print_json({**head, **evaluation_view(evaluation), **({"fit": fitted} if fitted else {})})
         return
-    out.print(f"{folder.resolve().name}, embedder {names.embedder or 'none'}, {len(collection.queries)} queries")
-    for lane, values in scores.items():
-        out.print(f"  {lane:<8} nDCG@10 {values['ndcg@10']:.3f}   recall@10 {values['recall@10']:.3f}")
+    out.print(f"{asked.name}, embedder {services.names.embedder or 'none'}, {len(cases)} questions")
+    print_evaluation(evaluation)
+    if fitted is not None:
+        print_fit(fitted)
+
+
+async def _lanes(house: House, mode: str | None) -> list[str]:
+    if mode not in (None, ModeName.hybrid.value):
+        return [mode]
+    if house.services.embeddings is None:
+        return ["keyword"]
+    info = await house.services.embeddings.info()
+    return ["keyword", "dense", *(["sparse"] if info.sparse else [])]
+
+
+async def _fit(asked: _Asked, weights: FusionWeights, cases: list[Case], as_json: bool) -> dict[str, Any]:
+    from vaultbridge.lab.fit import fit
+    from vaultbridge.retrieve.retriever import Retriever
+    from vaultbridge.retrieve.weights import write_weights
+
+    services = asked.house.services
+    with progress_bar(quiet=as_json) as bar:
+        task = bar.add_task("Fitting", total=len(cases))
+        retriever = Retriever(services.store, services.embeddings, weights)
+        fitted = await fit(retriever, cases, lambda done: bar.update(task, completed=done))
+    kept = write_weights(asked.house.place.folder, fitted.weights) if fitted.holds and asked.own else None
+    return {"weights": asdict(fitted.weights), "gain": asdict(fitted.gain), "kept": str(kept or "")}
+
+
+def _check(plot: Path | None) -> None:
+    """Raise ConfigError before anything is measured that could not be told afterwards."""
+    try:
+        from vaultbridge.lab.measures import NDCG  # noqa: F401  it needs ir-measures
+
+        if plot is not None:
+            from vaultbridge.lab.bench_plot import PlotFile
+
+            PlotFile(plot)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"eval needs {error.name}, which is not installed.", "Install it: pip install 'vaultbridge[bench]'"
+        ) from error

@@ -18,6 +18,7 @@ class ModeName(str, Enum):
     hybrid = "hybrid"
     dense = "dense"
     keyword = "keyword"
+    sparse = "sparse"
 
 
 VaultOption = Annotated[Path | None, typer.Option("--vault", help="The folder of notes.", show_default=False)]

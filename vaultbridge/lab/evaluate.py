@@ -1,57 +1,101 @@
-"""How well the real pipeline ranks, by lane and fused."""
+"""How well the real pipeline ranks: each lane alone, all of them fused, and fused without this or that part."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
 
 from vaultbridge.core.notes import NotePath
-from vaultbridge.core.search import Mode, Query
-from vaultbridge.lab.collection import Collection
+from vaultbridge.core.ports import ChunkStore, EmbeddingService
+from vaultbridge.core.search import Mode, Query, Scope
+from vaultbridge.lab.cases import Case
+from vaultbridge.lab.measures import NDCG, Interval, Values, interval, judge
 from vaultbridge.retrieve.retriever import Retriever
+from vaultbridge.retrieve.weights import FusionWeights
 
-DEPTH = 10
-CHUNKS = 100
-"""Chunks asked for, so that ten different notes are among them."""
-LANES: Mapping[str, Mode] = {"fused": "hybrid", "keyword": "keyword", "dense": "dense"}
+CHUNKS = 400
+"""Chunks asked for, so that a hundred different notes are among them."""
+FUSED = "fused"
+RRF = "RRF"
+RRF_K = 60
+"""As in Cormack, Clarke and Buettcher, SIGIR 2009."""
+LANES: Mapping[str, Mode] = {"keyword": "keyword", "dense": "dense", "sparse": "sparse"}
+
+Ranking = Sequence[NotePath]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one way of ranking did: each measure's value for each case, and the milliseconds a query took."""
+
+    values: Mapping[str, Values]
+    milliseconds: float
+
+    def interval(self, measure: str = NDCG) -> Interval:
+        """A measure's mean and its 95 % interval."""
+        return interval(self.values[measure])
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All rows by their names; single lanes first."""
+
+    rows: Mapping[str, Row]
+
+    @property
+    def best_lane(self) -> str:
+        """The single lane of the greatest nDCG; empty if there is only what is fused."""
+        lanes = [name for name in self.rows if name in LANES]
+        return max(lanes, key=lambda name: float(self.rows[name].values[NDCG].mean()), default="")
+
+    def over(self, other: str) -> Interval:
+        """What fusion brings over another row, query by query, in nDCG."""
+        return interval(self.rows[FUSED].values[NDCG] - self.rows[other].values[NDCG])
 
 
 async def evaluate(
-    retriever: Retriever,
-    collection: Collection,
-    ids: Mapping[NotePath, str],
+    store: ChunkStore,
+    embeddings: EmbeddingService | None,
+    weights: FusionWeights,
+    cases: Sequence[Case],
     lanes: Sequence[str],
+    without: Sequence[str],
     progress: Callable[[int], None],
-) -> dict[str, dict[str, float]]:
-    """nDCG@10 and recall@10 (0 to 1) of each lane over all queries; a note ranks where its best chunk does."""
-    scores: dict[str, list[tuple[float, float]]] = {lane: [] for lane in lanes}
-    for done, (id_, text) in enumerate(collection.queries.items(), start=1):
-        for lane in lanes:
-            hits = await retriever.search(Query(text, limit=CHUNKS, mode=LANES[lane]))
-            ranking = list(dict.fromkeys(ids[hit.chunk.note] for hit in hits))[:DEPTH]
-            grades = collection.relevant[id_]
-            scores[lane].append((ndcg(ranking, grades), recall(ranking, grades)))
-        progress(done)
-    return {
-        lane: {"ndcg@10": fmean(n for n, _ in values), "recall@10": fmean(r for _, r in values)}
-        for lane, values in scores.items()
+) -> Evaluation:
+    """Ask every case of each lane, of all together, and of all ``without`` each of some parts."""
+    searches: dict[str, tuple[Retriever, Mode]] = {
+        lane: (Retriever(store, embeddings, weights), LANES[lane]) for lane in lanes
     }
+    if len(lanes) != 1:
+        searches[FUSED] = (Retriever(store, embeddings, weights), "hybrid")
+        for part in without:
+            searches[f"without {part}"] = (Retriever(store, embeddings, replace(weights, **{part: 0.0})), "hybrid")
+    rankings: defaultdict[str, list[Ranking]] = defaultdict(list)
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for done, case in enumerate(cases, start=1):
+        for name, (retriever, mode) in searches.items():
+            query = Query(case.text, Scope(exclude=case.without), limit=CHUNKS, mode=mode)
+            began = perf_counter()
+            hits = (await retriever.search(query)).hits
+            times[name].append(1000 * (perf_counter() - began))
+            rankings[name].append(list(dict.fromkeys(hit.chunk.note for hit in hits)))
+        if len(lanes) > 1:
+            rankings[RRF].append(reciprocal_rank([rankings[lane][-1] for lane in lanes]))
+        progress(done)
+    order = [*lanes, *([RRF] if RRF in rankings else []), *(name for name in searches if name not in lanes)]
+    return Evaluation(
+        {name: Row(judge(cases, rankings[name]), float(np.median(times[name] or [0.0]))) for name in order}
+    )
 
 
-def ndcg(ranking: Sequence[str], grades: Mapping[str, int], depth: int = DEPTH) -> float:
-    """Normalised discounted cumulative gain with gain 2^grade - 1 (Burges et al., ICML 2005)."""
-
-    def dcg(gains: Sequence[int]) -> float:
-        return sum((2.0**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(gains[:depth], start=1))
-
-    ideal = dcg(sorted(grades.values(), reverse=True))
-    return dcg([grades.get(id_, 0) for id_ in ranking]) / ideal if ideal else 0.0
-
-
-def recall(ranking: Sequence[str], grades: Mapping[str, int], depth: int = DEPTH) -> float:
-    """The part of the relevant documents that stands among the first ``depth``, of those that there is room for.
-
-    Capped as in BEIR (Thakur et al., NeurIPS 2021): with more than ten relevant documents, ten of them are all.
-    """
-    return len(set(ranking[:depth]) & grades.keys()) / min(len(grades), depth)
+def reciprocal_rank(rankings: Iterable[Ranking]) -> list[NotePath]:
+    """Plain reciprocal rank fusion, which ours is held against."""
+    scores: defaultdict[NotePath, float] = defaultdict(float)
+    for ranking in rankings:
+        for rank, note in enumerate(ranking, start=1):
+            scores[note] += 1 / (RRF_K + rank)
+    return sorted(scores, key=lambda note: (-scores[note], note))

@@ -1,104 +1,106 @@
-"""From a query to ranked hits: the lanes side by side, fused, and what is not relevant left out."""
+"""From a query to ranked hits: the lanes fused, links followed, and what is not relevant left out."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from vaultbridge.core.errors import ConfigError, NotReady, VaultbridgeError
+from vaultbridge.core.notes import Chunk, NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
-from vaultbridge.core.search import Hit, Query, Scored, Vector
-from vaultbridge.retrieve.fusion import reciprocal_rank
-from vaultbridge.retrieve.relevance import COVERAGE_FLOOR, coverage, telling, terms
-
-log = logging.getLogger(__name__)
-
-LANE_LIMIT = 100
-"""Chunks that each lane brings to the fusion, at least."""
-PATIENCE_SECONDS = 10.0
-"""How long a question waits for an embedder that is still loading before the other lanes answer alone."""
+from vaultbridge.core.search import Hit, Query
+from vaultbridge.retrieve.fusion import ranked
+from vaultbridge.retrieve.lanes import Findings, Lanes
+from vaultbridge.retrieve.links import gifts, givers
+from vaultbridge.retrieve.passages import joined, section
+from vaultbridge.retrieve.relevance import COVERAGE_FLOOR, coverage, terms
+from vaultbridge.retrieve.weights import FusionWeights
 
 
 @dataclass(frozen=True, slots=True)
-class _Dense:
-    """What the dense lane found; ``vector`` None if it was away. ``floor`` is the embedder's."""
+class Found:
+    """What a search found, best first. ``degraded``: lanes that did not answer, and the code of what kept each away.
 
-    ranking: Sequence[Scored] = ()
-    vector: Vector | None = None
-    floor: float = 1.0
+    ``linked`` says of notes that links speak for which other note's do.
+    """
+
+    hits: Sequence[Hit] = ()
+    degraded: Mapping[str, str] = field(default_factory=dict)
+    linked: Mapping[NotePath, NotePath] = field(default_factory=dict)
 
 
 class Retriever:
     """Finds chunks. Without an embedder, or while it is away, the keyword lane answers alone."""
 
-    def __init__(self, store: ChunkStore, embeddings: EmbeddingService | None) -> None:
+    def __init__(
+        self, store: ChunkStore, embeddings: EmbeddingService | None, weights: FusionWeights | None = None
+    ) -> None:
         self._store = store
-        self._embeddings = embeddings
+        self._lanes = Lanes(store, embeddings)
+        self.weights = weights or FusionWeights()
 
-    async def search(self, query: Query) -> list[Hit]:
-        """The best ``query.limit`` chunks, best first. Raises what keeps the dense lane away if only it is asked."""
-        hits, _ = await self._hits(query)
-        return hits[: query.limit]
+    async def search(self, query: Query) -> Found:
+        """The best ``query.limit`` chunks. Raises what keeps a lane away if only that one is asked."""
+        found, _ = await self._find(query)
+        return replace(found, hits=tuple(found.hits[: query.limit]))
 
-    async def relevant(self, query: Query, editing: str = "", *, any_hit: bool = False) -> list[Hit]:
-        """The hits that speak of the query, best first: near enough by meaning, or with most of its words.
+    async def relevant(self, query: Query, editing: str = "", *, any_hit: bool = False) -> Found:
+        """The passages that speak of the query: near enough by meaning, or with most of its words.
 
-        ``editing`` is the title of a note that is left out; ``any_hit`` takes the best ones, however far they are.
-        An empty list is an answer: the vault does not know.
+        Neighbouring chunks are one passage, and one that stands alone is its whole section, if that fits. ``editing``
+        is the title of a note that is left out; ``any_hit`` takes the best ones, however far they are. No hits are an
+        answer too: the vault does not know.
         """
-        hits, dense = await self._hits(query)
-        hits = [hit for hit in hits if not editing or _stem(hit.chunk.note) != editing]
-        if any_hit:
-            return hits[: query.limit]
-        asked = terms(query.text)
-        near = {} if dense.vector is None else await self._store.vectors([hit.chunk.digest for hit in hits])
+        found, findings = await self._find(query)
+        hits = [hit for hit in found.hits if not editing or _stem(hit.chunk.note) != editing]
+        if not any_hit:
+            asked = terms(query.text)
+            cosines = findings.near.cosines if findings.near is not None else {}
+            hits = [
+                hit
+                for hit in hits
+                if cosines.get(hit.chunk.key, -1.0) >= findings.floor or coverage(asked, hit.chunk) >= COVERAGE_FLOOR
+            ]
+        return replace(found, hits=await self._passages(joined(hits[: query.limit])))
 
-        def speaks(hit: Hit) -> bool:
-            stored = near.get(hit.chunk.digest)
-            if dense.vector is not None and stored is not None and float(np.dot(dense.vector, stored)) >= dense.floor:
-                return True
-            return coverage(asked, hit.chunk) >= COVERAGE_FLOOR
+    async def findings(self, query: Query) -> Findings:
+        """What each lane says, before anything is weighed."""
+        return await self._lanes.ask(query, self.weights)
 
-        return [hit for hit in hits if speaks(hit)][: query.limit]
+    async def _find(self, query: Query) -> tuple[Found, Findings]:
+        findings = await self.findings(query)
+        hits = findings.hits(self.weights)
+        linked: dict[NotePath, NotePath] = {}
+        if self.weights.links and hits and query.mode == "hybrid":
+            hits, linked = await self._follow(hits, query)
+        return Found(hits, findings.away, linked), findings
 
-    async def _hits(self, query: Query) -> tuple[list[Hit], _Dense]:
-        if not query.text.strip():
-            return [], _Dense()
-        limit = max(LANE_LIMIT, query.limit)
-        keyword, dense = await asyncio.gather(self._keyword(query, limit), self._dense(query, limit))
-        return reciprocal_rank({"keyword": keyword, "dense": dense.ranking}), dense
+    async def _follow(self, hits: Sequence[Hit], query: Query) -> tuple[list[Hit], dict[NotePath, NotePath]]:
+        """Let the best notes share their scores with those that they are linked with."""
+        scores: dict[NotePath, float] = {}
+        for hit in hits:
+            scores.setdefault(hit.chunk.note, hit.score)
+        best = {note: scores[note] for note in givers(scores)}
+        given = gifts(best, await self._store.linked(list(best)))
+        shared = [
+            Hit(hit.chunk, hit.score + self.weights.links * gift.amount, {**hit.lanes, "linked": gift.amount})
+            if (gift := given.get(hit.chunk.note))
+            else hit
+            for hit in hits
+        ]
+        return ranked(shared), {note: gift.giver for note, gift in given.items() if note in scores}
 
-    async def _keyword(self, query: Query, limit: int) -> Sequence[Scored]:
-        if query.mode == "dense":
-            return []
-        return await self._store.keyword(telling(query.text), query.scope, limit)
+    async def _passages(self, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+        """Each hit as the whole section that it stands in, where that fits and no other hit is in it."""
+        passages: list[Hit] = []
+        for hit in hits:
+            whole = section(hit.chunk, await self._store.chunks(hit.chunk.note))
+            others = (other.chunk for other in hits if other is not hit and other.chunk.note == hit.chunk.note)
+            passages.append(hit if any(_overlap(whole, other) for other in others) else replace(hit, chunk=whole))
+        return tuple(passages)
 
-    async def _dense(self, query: Query, limit: int) -> _Dense:
-        if query.mode == "keyword":
-            return _Dense()
-        try:
-            if self._embeddings is None:
-                raise ConfigError("No embedder is chosen.", "Pass --embedder NAME.")
-            vector = await self._embed(self._embeddings, query.text)
-            info = await self._embeddings.info()
-            await self._store.use_vectors(info.fingerprint, info.dimensions)
-            return _Dense(await self._store.dense(vector, query.scope, limit), vector, info.floor)
-        except VaultbridgeError as error:
-            if query.mode == "dense":
-                raise
-            log.info("the dense lane is away: %s", error)
-            return _Dense()
 
-    async def _embed(self, embeddings: EmbeddingService, text: str) -> Vector:
-        try:
-            (embedding,) = await asyncio.wait_for(embeddings.embed([text], "query"), PATIENCE_SECONDS)
-        except asyncio.TimeoutError:
-            raise NotReady("The embedder is still loading.", "Try again in a moment.") from None
-        return embedding.dense
+def _overlap(one: Chunk, other: Chunk) -> bool:
+    return one.span.start < other.span.end and other.span.start < one.span.end
 
 
 def _stem(path: str) -> str:

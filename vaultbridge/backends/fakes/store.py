@@ -111,6 +111,10 @@ class FakeStore:
         graph = LinkGraph().after(self._notes.values(), frozenset())
         return {path: graph.neighbours(path) for path in paths}
 
+    async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """Nothing: no fake embedder has a multi-vector head."""
+        return {}
+
     async def unembedded(self, limit: int) -> list[Chunk]:
         """Chunks that have no vector yet, one for each digest, of the newest notes first."""
         if self._fingerprint is None:

@@ -1,4 +1,4 @@
-"""``/vault``: search, status, warming up; ``/health`` and ``/metrics``."""
+"""``/vault``: search, related notes, status, warming up; ``/health`` and ``/metrics``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from vaultbridge.server.openapi import replies
 from vaultbridge.server.scrub import without_folders
 from vaultbridge.server.services import Services, services_of
 from vaultbridge.server.vault.identity import right_vault
+from vaultbridge.server.vault.related import MOST_NOTES, RelatedBody, related_view
 from vaultbridge.server.vault.views import NoteView, SearchView, StatusView, note_view, search_view, status_view
 from vaultbridge.server.vault.warm import WarmBody, WarmView, warm_view
 
@@ -79,13 +80,30 @@ async def search(
     tag: Names = [],  # noqa: B006
     exclude: Names = [],  # noqa: B006
 ) -> SearchView:
-    """The best chunks for ``q``, with the lanes that found each."""
+    """The best chunks for ``q``, with the lanes that found each, and why."""
     scope = Scope(
         folders=tuple(name.strip("/") for name in folder),
         tags=tuple(name.lstrip("#") for name in tag),
         exclude=tuple(NotePath(path) for path in exclude),
     )
     return await search_view(services_of(request), SearchQuery(q, scope, k, mode))
+
+
+@router.get("/related", response_model=None, responses=replies(SearchView))
+async def related_to_note(
+    request: Request,
+    note: Annotated[str, Query(min_length=1, max_length=4000)],
+    k: Annotated[int, Query(ge=1, le=MOST_NOTES)] = 10,
+    exclude: Names = [],  # noqa: B006
+) -> SearchView:
+    """The notes that have to do with a note, each with the passage that relates most, and why."""
+    return await related_view(services_of(request), RelatedBody(note=note, k=k, exclude=exclude))
+
+
+@router.post("/related", response_model=None, responses=replies(SearchView))
+async def related(request: Request, body: RelatedBody) -> SearchView:
+    """The notes that have to do with a note or a text, each with the passage that relates most, and why."""
+    return await related_view(services_of(request), body)
 
 
 @router.get("/status", response_model=None, responses=replies(StatusView))

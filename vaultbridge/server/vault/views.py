@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from typing_extensions import TypedDict
 
 from vaultbridge.chat.citations import LinkWriter
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Hit, Query
+from vaultbridge.retrieve.reasons import Kind, Reason, reasons
+from vaultbridge.retrieve.retriever import Found
 from vaultbridge.server.services import Services
 from vaultbridge.server.views import FreshnessView, SpanView, freshness_view, span_view
 
 
+class ReasonView(TypedDict):
+    """Why something was found. ``detail``: the name, the words, the cosine or the other note."""
+
+    kind: Kind
+    detail: str
+
+
 class HitView(TypedDict):
-    """A chunk that was found: where it stands, what it says, and the lanes that found it with their scores."""
+    """A chunk that was found: where it stands, what it says, the lanes that found it with their scores, and why."""
 
     note: str
     heading: list[str]
@@ -21,12 +32,15 @@ class HitView(TypedDict):
     text: str
     score: float
     lanes: dict[str, float]
+    reasons: list[ReasonView]
 
 
 class SearchView(TypedDict):
-    """The best chunks, best first, and how fresh the index is."""
+    """The best chunks, best first, and how fresh the index is. ``degraded``: lanes that did not answer, and the code of
+    the error that kept each away."""
 
     hits: list[HitView]
+    degraded: dict[str, str]
     freshness: FreshnessView
 
 
@@ -86,13 +100,21 @@ class NoteView(TypedDict):
 
 
 async def search_view(services: Services, query: Query) -> SearchView:
-    """The best chunks with their places, texts and lanes, and how fresh the index is."""
-    hits = await services.retriever.search(query)
+    """The best chunks with their places, texts, lanes and reasons, and how fresh the index is."""
+    return await found_view(services, query.text, await services.retriever.search(query))
+
+
+async def found_view(services: Services, text: str, found: Found) -> SearchView:
+    """What was found for a text."""
     writer = LinkWriter(await services.store.paths())
-    return {"hits": [_hit(hit, writer) for hit in hits], "freshness": freshness_view(services.index.freshness)}
+    return {
+        "hits": [_hit(hit, writer, reasons(text, hit, found.linked)) for hit in found.hits],
+        "degraded": dict(found.degraded),
+        "freshness": freshness_view(services.index.freshness),
+    }
 
 
-def _hit(hit: Hit, writer: LinkWriter) -> HitView:
+def _hit(hit: Hit, writer: LinkWriter, because: Sequence[Reason]) -> HitView:
     chunk = hit.chunk
     return {
         "note": chunk.note,
@@ -102,6 +124,7 @@ def _hit(hit: Hit, writer: LinkWriter) -> HitView:
         "text": chunk.text,
         "score": hit.score,
         "lanes": dict(hit.lanes),
+        "reasons": [{"kind": reason.kind, "detail": reason.detail} for reason in because],
     }
 
 

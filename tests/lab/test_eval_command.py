@@ -1,0 +1,69 @@
+"""``vaultbridge eval`` as it is called, over the fake models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vaultbridge.cli.app import app
+from vaultbridge.core.errors import ConfigError
+
+WORDS = "amber birch cedar delta ember fjord".split()
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    folder = tmp_path / "words"
+    (folder / "qrels").mkdir(parents=True)
+    documents = [{"_id": word, "title": word, "text": f"All about {word}."} for word in WORDS]
+    queries = [{"_id": f"q{word}", "text": f"What is {word}?"} for word in WORDS]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, documents)))
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    judged = [f"q{word}\t{word}\t1" for word in WORDS]
+    (folder / "qrels" / "test.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *judged]) + "\n")
+    return folder
+
+
+def run(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(app, ["eval", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_collection_as_a_document(collection: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "plot.png"
+    out = run(collection, "--backend", "fakes", "--without", "feedback", "--json", "--plot", plot, "--limit", "4")
+    document = json.loads(out)
+    assert (document["collection"], document["queries"]) == ("words", 4)
+    assert list(document["rows"]) == ["keyword", "dense", "RRF", "fused", "without feedback"]
+    assert document["rows"]["keyword"]["nDCG@10"]["mean"] == 1.0
+    assert set(document["fused_over"]) == set(document["rows"]) - {"fused"}
+    assert plot.stat().st_size > 1000
+
+
+def test_a_collection_as_a_table_with_fitted_weights(collection: Path) -> None:
+    out = run(collection, "--backend", "fakes", "--fit")
+    assert "nDCG@10" in out
+    assert "fused over keyword" in out
+    assert "the weights stay as they are" in out or "fitted" in out
+
+
+def test_a_vault_is_tested_by_its_links(tmp_path: Path) -> None:
+    vault = tmp_path / "vault"
+    vault.mkdir()
+    (vault / "Bees.md").write_text("In winter they sleep in the warm hive and drink nectar.")
+    (vault / "Diary.md").write_text("The warm hive in winter smells of nectar, as [[Bees]] know.")
+    (vault / "Far.md").write_text("Quarterly revenue grew.")
+    arguments = ("--links", "--vault", vault, "--data", tmp_path / "data", "--backend", "fakes", "--follow", "0.2")
+    document = json.loads(run(*arguments, "--json"))
+    assert document["queries"] == 1
+    assert document["rows"]["fused"]["RR@10"]["mean"] == 1.0, "the note with the link is left out"
+
+
+def test_what_shall_be_asked_must_be_said(collection: Path) -> None:
+    for arguments in ([], [str(collection), "--links"]):
+        with pytest.raises(ConfigError):
+            CliRunner().invoke(app, ["eval", *arguments], catch_exceptions=False)
