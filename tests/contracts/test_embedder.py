@@ -74,10 +74,19 @@ def m3(folder: Path) -> Embedder:
     return FlagM3(make_tiny_m3(folder / "m3"), name="tiny", floor=0.5, max_tokens=MAX_TOKENS, multi=True)
 
 
+def gguf(folder: Path) -> Embedder:
+    from gguf import PoolingType
+
+    from tests.contracts.tiny_bert import make_tiny_bert
+    from vaultbridge.backends.llama_embed import LlamaEmbedder
+
+    return LlamaEmbedder(make_tiny_bert(folder / "tiny.gguf", PoolingType.MEAN), name="tiny", query_prefix="search: ")
+
+
 Build = Callable[[Path], Embedder]
 
 
-@pytest.fixture(scope="session", params=[fake, minilm, e5, m3], ids=["fake", "minilm", "e5", "m3"])
+@pytest.fixture(scope="session", params=[fake, minilm, e5, m3, gguf], ids=["fake", "minilm", "e5", "m3", "gguf"])
 def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
     build: Build = request.param
     with quiet():

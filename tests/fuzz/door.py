@@ -108,6 +108,7 @@ class Door:
             store=cast(ChunkStore, nobody),
             index=cast(IndexView, nobody),
             embeddings=Blind(),
+            reranker=None,
             models=(),
             names=ModelNames("fake", "fake-embedder"),
             vault_id="v",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,8 @@ import httpx
 import pytest
 
 from tests.server.building import Building
+from vaultbridge.backends.fakes.reranker import FakeReranker
+from vaultbridge.server.services import Services
 
 RERANK = "/v1/rerank"
 DOCUMENTS = ["typed delegates", "ripe red tomatoes", "red bees"]
@@ -55,6 +58,49 @@ def test_what_is_wrong_is_named(client: httpx.Client, wrong: dict[str, Any], par
     response = client.post(RERANK, json={**BODY, **wrong})
     assert response.status_code == 400
     assert response.json()["error"]["param"] == param
+
+
+class Reranker:
+    """Implements ``core.ports.RerankService``."""
+
+    name = "fake-reranker"
+
+    async def ready(self) -> None:
+        return
+
+    async def score(self, question: str, passages: Sequence[str]) -> list[float]:
+        return FakeReranker().score(question, passages)
+
+
+@pytest.fixture
+def reranking(building: Building) -> Services:
+    """The same services with a reranker, and without an embedder, which is not needed then."""
+    names = replace(building.services.names, reranker="fake-reranker")
+    return replace(building.services, embeddings=None, reranker=Reranker(), names=names)
+
+
+def test_a_reranker_scores_if_there_is_one(building: Building, reranking: Services) -> None:
+    with httpx.Client(base_url=building.serve(reranking), trust_env=False) as client:
+        body = client.post(RERANK, json=BODY).raise_for_status().json()
+    assert [(result["index"], result["relevance_score"]) for result in body["results"]] == [
+        (1, 1.0),
+        (2, 0.5),
+        (0, 0.0),
+    ]
+    assert body["model"] == "fake-reranker"
+
+
+def test_strict_names_ask_for_the_reranker(building: Building, reranking: Services) -> None:
+    strict = replace(reranking, names=replace(reranking.names, strict=True))
+    with httpx.Client(base_url=building.serve(strict), trust_env=False) as client:
+        assert client.post(RERANK, json={**BODY, "model": "fake-reranker"}).status_code == 200
+        assert client.post(RERANK, json=BODY).status_code == 404
+
+
+def test_the_models_list_it(building: Building, reranking: Services) -> None:
+    with httpx.Client(base_url=building.serve(reranking), trust_env=False) as client:
+        assert "fake-reranker" in [model["id"] for model in client.get("/v1/models").json()["data"]]
+        assert client.get("/v1/models/fake-reranker").status_code == 200
 
 
 def test_without_an_embedder_it_says_so(building: Building) -> None:

@@ -1,24 +1,18 @@
-"""FlagEmbedding: BGE-M3 with its three outputs, plain BERT-style embedders, and cross-encoders.
-
-Its own ``encode`` runs the first batch twice, to probe for a batch size, and turns a RuntimeError into an
-AttributeError; so tokenizer, model and pooling are called here directly, in batches bounded by their tokens.
-"""
+"""FlagEmbedding's embedders: BGE-M3 with its three outputs, and plain BERT-style ones."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from vaultbridge.core.errors import EmbedFailed, ModelInvalid
+from vaultbridge.backends.flag_model import in_batches, load, to_numpy
+from vaultbridge.core.errors import ModelInvalid
 from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Vector
 
-_BATCH_TEXTS = 32
-_BATCH_TOKENS = 16_384
 _EDGE = 1 << 20
 _M3_HEADS = ("sparse_linear.pt", "colbert_linear.pt")
 
@@ -43,7 +37,7 @@ class FlagM3:
         for head in _M3_HEADS:
             if not (folder / head).is_file():
                 raise ModelInvalid(f"{folder} is not a whole BGE-M3: {head} is missing.", "Download that file, too.")
-        self._flag, self._device = _load("BGEM3FlagModel", folder)
+        self._flag, self._device = load("BGEM3FlagModel", folder)
         self._multi = multi
         tokenizer = self._flag.tokenizer
         self._special = {tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id}
@@ -66,8 +60,8 @@ class FlagM3:
 
         def forward(inputs: Any) -> list[Embedding]:
             out = self._flag.model(inputs, return_dense=True, return_sparse=True, return_colbert_vecs=self._multi)
-            dense, weights = _numpy(out["dense_vecs"]), _numpy(out["sparse_vecs"])
-            multi = _numpy(out["colbert_vecs"]) if self._multi else None
+            dense, weights = to_numpy(out["dense_vecs"]), to_numpy(out["sparse_vecs"])
+            multi = to_numpy(out["colbert_vecs"]) if self._multi else None
             ids, lengths = inputs["input_ids"].tolist(), inputs["attention_mask"].sum(1).tolist()
             return [
                 Embedding(
@@ -79,7 +73,7 @@ class FlagM3:
                 for row in range(len(ids))
             ]
 
-        return _in_batches(self._flag.tokenizer, self._device, texts, self._info.max_tokens, forward)
+        return in_batches(self._flag.tokenizer, self._device, texts, self._info.max_tokens, forward)
 
     def _sparse(self, ids: list[int], weights: Vector) -> dict[int, float]:
         """The greatest weight of each token, as BGE-M3's lexical matching has it."""
@@ -109,7 +103,7 @@ class Flag:
         document_prefix: str = "",
         languages: tuple[str, ...] = (),
     ) -> None:
-        self._flag, self._device = _load("FlagModel", folder, pooling_method=pooling)
+        self._flag, self._device = load("FlagModel", folder, pooling_method=pooling)
         self._prefixes: dict[Lane, str] = {"query": query_prefix, "document": document_prefix}
         self._info = EmbedderInfo(
             name=name,
@@ -130,103 +124,11 @@ class Flag:
 
         def forward(inputs: Any) -> list[Embedding]:
             hidden = self._flag.model(**inputs, return_dict=True).last_hidden_state
-            pooled = _numpy(self._flag.pooling(hidden, inputs["attention_mask"]))
+            pooled = to_numpy(self._flag.pooling(hidden, inputs["attention_mask"]))
             return [Embedding(vector) for vector in pooled / np.linalg.norm(pooled, axis=1, keepdims=True)]
 
         prefixed = [self._prefixes[lane] + text for text in texts]
-        return _in_batches(self._flag.tokenizer, self._device, prefixed, self._info.max_tokens, forward)
-
-
-class FlagCrossEncoder:
-    """A Reranker on a cross-encoder's ``folder`` by ``FlagReranker``; ``max_tokens`` for question and passage together.
-
-    Raises ModelInvalid.
-    """
-
-    def __init__(self, folder: Path, *, name: str, max_tokens: int = 1024) -> None:
-        self.name = name
-        self._flag, self._device = _load("FlagReranker", folder)
-        self._max_tokens = max_tokens
-
-    def score(self, question: str, passages: Sequence[str]) -> list[float]:
-        """Score each passage between 0 and 1: the sigmoid of the model's logit."""
-
-        def forward(inputs: Any) -> list[float]:
-            logits = _numpy(self._flag.model(**inputs, return_dict=True).logits)[:, 0]
-            scores: list[float] = (1 / (1 + np.exp(-logits))).tolist()
-            return scores
-
-        return _in_batches(self._flag.tokenizer, self._device, passages, self._max_tokens, forward, question)
-
-
-def _load(kind: str, folder: Path, **options: Any) -> tuple[Any, str]:
-    """The library's object of that class on ``folder``, silent and offline, and its device."""
-    if not (folder / "config.json").is_file():
-        raise ModelInvalid(f"{folder} is not a model folder: it has no config.json.", "Pass the folder itself.")
-    # Both are read on import: a folder never asks the network, and waiting threads leave their core to others.
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    import FlagEmbedding
-    import torch
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    cuda = torch.cuda.is_available()
-    device = "cuda:0" if cuda else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        flag = getattr(FlagEmbedding, kind)(str(folder), use_fp16=cuda, devices=device, **options)
-        flag.model.to(device).eval()
-    except Exception as error:
-        # Damaged weights surface as whatever the reader in charge raises: OSError, ValueError, SafetensorError, …
-        raise ModelInvalid(f"The model in {folder} cannot be loaded: {error}.", "Download its files again.") from error
-    return flag, device
-
-
-def _in_batches(
-    tokenizer: Any,
-    device: str,
-    texts: Sequence[str],
-    max_tokens: int,
-    forward: Callable[[Any], Sequence[Any]],
-    question: str | None = None,
-) -> list[Any]:
-    """``forward`` over padded batches, its results in the order of ``texts``; a ``question`` is paired with each."""
-    import torch
-
-    if not texts:
-        return []
-    clean = [text.encode("utf-8", "replace").decode() for text in texts]
-    pairs = (clean,) if question is None else ([question.encode("utf-8", "replace").decode()] * len(clean), clean)
-    results: list[Any] = [None] * len(texts)
-    try:
-        encoded = tokenizer(*pairs, truncation=True, max_length=max_tokens)
-        lengths = [len(ids) for ids in encoded["input_ids"]]
-        for rows in _batches(lengths):
-            batch = {key: [values[row] for row in rows] for key, values in encoded.items()}
-            with torch.inference_mode():
-                inputs = tokenizer.pad(batch, padding=True, return_tensors="pt").to(device)
-                for row, result in zip(rows, forward(inputs), strict=True):
-                    results[row] = result
-    except (RuntimeError, MemoryError) as error:
-        raise EmbedFailed(
-            f"The model failed on {len(texts)} texts: {error}", "See the log; free some memory."
-        ) from error
-    return results
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of texts of similar length, longest first, so that little is padding and memory is bounded."""
-    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    while order:
-        count = max(1, min(_BATCH_TEXTS, _BATCH_TOKENS // lengths[order[0]]))
-        yield order[:count]
-        order = order[count:]
-
-
-def _numpy(tensor: Any) -> Vector:
-    array: Vector = tensor.float().cpu().numpy()
-    return array
+        return in_batches(self._flag.tokenizer, self._device, prefixed, self._info.max_tokens, forward)
 
 
 def _fingerprint(folder: Path, *traits: object) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import llama_cpp
-import numpy as np
 import psutil
 
 from vaultbridge.backends.chat_template import ChatTemplate, base_prompt
+from vaultbridge.backends.llama_batch import Batch
+from vaultbridge.backends.llama_loading import load_model, open_context, physical_cores
 from vaultbridge.backends.llama_sampler import LlamaSampler
 from vaultbridge.backends.llama_vocabulary import LlamaVocabulary
 from vaultbridge.backends.middle import middle
@@ -20,14 +18,13 @@ from vaultbridge.backends.replies.reading import PlainReader
 from vaultbridge.backends.replies.styles import BASE
 from vaultbridge.backends.tool_grammar import tool_grammar
 from vaultbridge.core.dialogue import Conversation, GeneratorInfo, Prompt, Sampling
-from vaultbridge.core.errors import CacheFull, DecodeFailed, ModelInvalid
+from vaultbridge.core.errors import CacheFull, DecodeFailed
 from vaultbridge.core.ports import ReplyFormat, Segment
 
 BATCH = 512
 """Tokens in one decode call at the most: between two calls an answer can be cancelled."""
 CACHE_SHARE = 8
 """The cache may take a so-manieth part of the machine's memory before it is held to a single context."""
-_LOG_ERROR = 4
 _KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 
@@ -59,15 +56,7 @@ class LlamaDecoder:
         mmap: bool = True,
         mlock: bool = False,
     ) -> None:
-        llama_cpp.llama_backend_init()
-        model_params = llama_cpp.llama_model_default_params()
-        model_params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
-        model_params.use_mmap, model_params.use_mlock = mmap, mlock
-        with _listening() as complaints:
-            self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), model_params)
-        if not self._model:
-            why = f" ({complaints[0]})" if complaints else ""
-            raise ModelInvalid(f"llama.cpp cannot load {path.name}{why}.", "Fetch the file again, or choose another.")
+        self._model = load_model(path, gpu_layers=gpu_layers, mmap=mmap, mlock=mlock)
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         context = min(context, trained) if trained > 0 else context
         params = llama_cpp.llama_context_default_params()
@@ -79,23 +68,15 @@ class LlamaDecoder:
         params.swa_full = swa_full
         params.type_k = params.type_v = _KV_TYPES[kv_type]
         params.flash_attn_type = _FLASH[flash_attention]
-        params.n_threads = params.n_threads_batch = threads or _physical_cores()
-        with _listening() as complaints:
-            self._context = llama_cpp.llama_init_from_model(self._model, params)
-        if not self._context:
-            why = f" ({complaints[0]})" if complaints else ""
-            llama_cpp.llama_model_free(self._model)
-            raise ModelInvalid(
-                f"{path.name} was loaded, but no cache of {params.n_ctx} tokens fits{why}.",
-                "Lower --context or engine.cache.",
-            )
+        params.n_threads = params.n_threads_batch = threads or physical_cores()
+        self._context = open_context(self._model, params, path, "Lower --context or engine.cache.")
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._whole_states = llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(
             self._model
         )
         self._window = 0 if swa_full else llama_cpp.llama_model_n_swa(self._model)
         self._slots, self._batch_size = slots, batch
-        self._batch = _Batch(batch)
+        self._batch = Batch(batch)
         handle = llama_cpp.llama_model_get_vocab(self._model)
         source = (llama_cpp.llama_model_chat_template(self._model, None) or b"").decode()
         self._vocabulary = LlamaVocabulary(handle, source)
@@ -207,74 +188,3 @@ class LlamaDecoder:
         """Free the model and its cache."""
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
-
-
-class _Batch:
-    """llama.cpp's batch over numpy arrays, which are filled a segment at a time instead of field by field."""
-
-    def __init__(self, size: int) -> None:
-        self._token = np.zeros(size, np.int32)
-        self._pos = np.zeros(size, np.int32)
-        self._logits = np.zeros(size, np.int8)
-        self._seq = np.zeros(size, np.int32)
-        self._count = np.ones(size, np.int32)
-        # Each token's list of sequences has one member, which lies in ``_seq``.
-        step = self._seq.itemsize
-        self._lists = (np.arange(size) * step + self._seq.ctypes.data).astype(np.uintp)
-        self.struct = llama_cpp.llama_batch()
-        for name, array in (
-            ("token", self._token),
-            ("pos", self._pos),
-            ("n_seq_id", self._count),
-            ("seq_id", self._lists),
-            ("logits", self._logits),
-        ):
-            kind = dict(llama_cpp.llama_batch._fields_)[name]
-            setattr(self.struct, name, ctypes.cast(array.ctypes.data, kind))
-
-    def fill(self, segments: Sequence[Segment]) -> None:
-        at = 0
-        for segment in segments:
-            end = at + len(segment.tokens)
-            self._token[at:end] = segment.tokens
-            self._pos[at:end] = np.arange(segment.position, segment.position + end - at)
-            self._seq[at:end] = segment.slot
-            self._logits[at : end - segment.outputs] = 0
-            self._logits[end - segment.outputs : end] = 1
-            at = end
-        self.struct.n_tokens = at
-
-
-@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-def _silent(level: int, text: bytes, _: ctypes.c_void_p) -> None:
-    """The library logs to standard error unless it is told otherwise."""
-
-
-@contextmanager
-def _listening() -> Iterator[list[str]]:
-    """What the library complains of meanwhile: it says why it refuses a file only in its log, the cause first."""
-    complaints: list[str] = []
-
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-    def keep(level: int, text: bytes, _: ctypes.c_void_p) -> None:
-        if level == _LOG_ERROR:
-            complaints.append(text.decode(errors="replace").strip())
-
-    llama_cpp.llama_log_set(keep, ctypes.c_void_p(0))
-    try:
-        yield complaints
-    finally:
-        llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
-
-
-def _physical_cores() -> int:
-    """Decoding is bound by memory: the second thread of a core only gets in the way."""
-    try:
-        pairs = {
-            (topology / "physical_package_id").read_text() + (topology / "core_id").read_text()
-            for topology in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology")
-        }
-    except OSError:
-        pairs = set()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 4
-    return max(1, min(len(pairs) or usable, usable))

@@ -66,6 +66,25 @@ class LlamaVocabulary:
         wanted = llama_cpp.llama_vocab_get_add_bos(self._handle) and tokens[:1] != [self._bos]
         return [self._bos, *tokens] if wanted else tokens
 
+    @property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """The tokens that the model wants in front of a text and behind it, as many as it wants."""
+        plain, framed = self._read("a", special=False), self._read("a", special=False, framed=True)
+        starts = [at for at in range(len(framed)) if framed[at : at + len(plain)] == plain]
+        return (framed[: starts[0]], framed[starts[0] + len(plain) :]) if plain and starts else ([], [])
+
+    @property
+    def separators(self) -> tuple[list[int], list[int], list[int]]:
+        """What begins, ends and separates two texts that are read together; empty where the model wants none."""
+
+        def wanted(which: str, *fallback: str) -> list[int]:
+            if not getattr(llama_cpp, f"llama_vocab_get_add_{which}")(self._handle):
+                return []
+            found = (int(getattr(llama_cpp, f"llama_vocab_{name}")(self._handle)) for name in (which, *fallback))
+            return [token for token in found if token >= 0][:1]
+
+        return wanted("bos"), wanted("eos", "sep"), wanted("sep")
+
     def token_bytes(self, token: int) -> bytes:
         """The bytes that a token stands for; of control tokens, only the marks of replies stand for any."""
         return self._shown.get(token) or self._piece(token, special=False)
@@ -74,11 +93,11 @@ class LlamaVocabulary:
         """Whether a token ends generation (end of text, end of turn)."""
         return bool(llama_cpp.llama_vocab_is_eog(self._handle, token))
 
-    def _read(self, text: str, *, special: bool) -> list[int]:
+    def _read(self, text: str, *, special: bool, framed: bool = False) -> list[int]:
         data = text.encode()
         room = len(data) + 8  # never more tokens than bytes, but for what a vocabulary adds in front
         buffer = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._handle, data, len(data), buffer, room, False, special)
+        count = llama_cpp.llama_tokenize(self._handle, data, len(data), buffer, room, framed, special)
         if count < 0:
             raise DecodeFailed(f"llama.cpp could not tokenize a text of {len(data)} bytes.")
         return list(buffer[:count])

@@ -100,7 +100,7 @@ class EmbedderFacts(_Frozen):
     dimensions: int
     max_tokens: int
     floor: float
-    pooling: Literal["cls", "mean"] | None = None
+    pooling: Literal["cls", "mean", "last"] | None = None
     query_prefix: str | None = None
     document_prefix: str | None = None
 
@@ -128,8 +128,13 @@ class Entry(_Frozen):
     notes_tokens: int = 0
     embedder: EmbedderFacts | None = None
 
+    @property
+    def is_gguf(self) -> bool:
+        """Whether its backend loads one GGUF file instead of a folder."""
+        return self.backend.startswith("llama")
+
     def file_names(self, on: str) -> tuple[str, ...]:
-        """What the model's folder must hold on platform ``on``; the first one is a generator's GGUF file."""
+        """What the model's folder must hold on platform ``on``; the first one is the GGUF file if it is one."""
         if isinstance(self.source, HubSource):
             return self.source.files
         return tuple(file.name for file in self.source.wanted(on))

@@ -33,8 +33,11 @@ def choose_embedder(wanted: str, supply: Supply, has_cjk: Callable[[], bool]) ->
         return None, ""
     if wanted != AUTO:
         return supply.resolve(wanted, "embedder"), ""
-    embedders = (entry for entry in supply.catalog.entries if entry.role == "embedder" and not entry.starter)
-    if best := _best(supply, embedders):
+    embedders = [entry for entry in supply.catalog.entries if entry.role == "embedder" and not entry.starter]
+    best = _best(supply, embedders)
+    if best and best.languages and has_cjk():
+        best = _best(supply, (entry for entry in embedders if not entry.languages))
+    if best:
         return supply.resolve(best.name, "embedder"), ""
     starter = supply.starter_embedder(has_cjk())
     if starter is None:
@@ -42,6 +45,19 @@ def choose_embedder(wanted: str, supply: Supply, has_cjk: Callable[[], bool]) ->
     if not supply.status(starter.name).present:
         return None, f"No embedder is fetched; search is by keyword. Fetch one: vaultbridge models pull {starter.name}"
     return supply.resolve(starter.name, "embedder"), ""
+
+
+def choose_reranker(wanted: str, supply: Supply) -> Model | None:
+    """The reranker: a name, a file or folder, an address, none, or (``auto``) the largest fetched one.
+
+    Raises as ``choose_generator``.
+    """
+    if wanted == NONE:
+        return None
+    if wanted != AUTO:
+        return supply.resolve(wanted, "reranker")
+    best = _best(supply, (entry for entry in supply.catalog.entries if entry.role == "reranker"))
+    return supply.resolve(best.name, "reranker") if best else None
 
 
 def _best(supply: Supply, entries: Iterable[Entry]) -> Entry | None:

@@ -28,9 +28,9 @@ class ModelFolder:
         return self.path / entry.name
 
     def path_of(self, entry: Entry) -> Path:
-        """What the backend loads: the GGUF file of a generator, the folder of anything else."""
+        """What the backend loads: its GGUF file, or the folder."""
         home = self.home_of(entry)
-        return home / entry.file_names(this_platform())[0] if entry.backend == "llama" else home
+        return home / entry.file_names(this_platform())[0] if entry.is_gguf else home
 
     def is_present(self, entry: Entry) -> bool:
         """Whether every file of the model is there."""

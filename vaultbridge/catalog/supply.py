@@ -26,7 +26,8 @@ _OWN_NOTES_TOKENS = 2000
 class Model:
     """A model that is ready to load: ``backend`` is a short name, its class takes ``path``, ``name`` and ``options``.
 
-    ``context`` is the trained context in tokens, 0 if unknown; ``notes_tokens`` how many tokens of notes to offer.
+    ``context`` is the trained context in tokens, 0 if unknown; ``notes_tokens`` how many tokens of notes to offer. With
+    an ``address`` it runs elsewhere, and its class takes that instead of the path.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Model:
     options: Mapping[str, Any] = field(default_factory=dict)
     context: int = 0
     notes_tokens: int = 0
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,15 @@ class Supply:
         return self.folder.path_of(entry)
 
     def resolve(self, name_or_path: str, role: ModelRole) -> Model:
-        """The model to load for ``role``: a catalogue name whose files are here, or a path to one's own files.
+        """The model to load for ``role``: a catalogue name whose files are here, a path to one's own files, or for
+        embedders and rerankers an address, ``http://host:port/v1#model``.
 
         A chat model and a base model may stand in for each other. Raises ModelMissing if there is no such name or
         path or it is not fetched yet, ModelInvalid if the file is not what the role needs, ConfigError if the model
         is for another role.
         """
+        if name_or_path.startswith(("http://", "https://")) and role not in _GENERATORS:
+            return self._remote(name_or_path, role)
         if name_or_path in self.catalog:
             return self._from_catalog(self.catalog.get(name_or_path), role)
         path = Path(name_or_path).expanduser()
@@ -106,7 +111,9 @@ class Supply:
             if path.suffix == ".gguf" or len(path.parts) > 1:
                 raise ModelMissing(f"There is no model at {path}.", "Check the path, or see: vaultbridge models list")
             self.catalog.get(name_or_path)  # raises, naming the close ones
-        return self._own_gguf(path) if role in _GENERATORS else self._own_folder(path, role)
+        if role in _GENERATORS:
+            return self._own_gguf(path)
+        return self._own_small_gguf(path, role) if path.is_file() else self._own_folder(path, role)
 
     def starter_embedder(self, has_cjk: bool, on: str = "") -> Entry | None:
         """The embedder to begin with on platform ``on`` (this one): the multilingual one where it runs, else MiniLM.
@@ -127,13 +134,32 @@ class Supply:
         if not self.folder.is_present(entry):
             raise ModelMissing(f"The model {entry.name} is not on this computer.", how_to_fetch(entry))
         path = self.folder.path_of(entry)
-        if entry.role in _GENERATORS:
+        if entry.is_gguf:
             check_gguf(path)
         return Model(entry.name, path, entry.backend, entry.options, entry.context, entry.notes_tokens)
 
     def _own_gguf(self, path: Path) -> Model:
         check_gguf(path)
         return Model(path.stem, path, "llama", notes_tokens=_OWN_NOTES_TOKENS)
+
+    def _own_small_gguf(self, path: Path, role: ModelRole) -> Model:
+        """An embedder or a reranker; a file of the catalogue's is known by its name."""
+        check_gguf(path)
+        for entry in self.catalog.entries:
+            if entry.role == role and path.name in entry.file_names(this_platform()):
+                return Model(entry.name, path, entry.backend, entry.options)
+        return Model(path.stem, path, "llama-reranker" if role == "reranker" else "llama-embedder")
+
+    def _remote(self, address: str, role: ModelRole) -> Model:
+        """What the catalogue knows of a model of that name (prefixes, floor) holds for a remote one, too."""
+        place, _, model = address.partition("#")
+        host = place.split("//")[1].split("/")[0].rpartition("@")[2]
+        if not host:
+            raise ConfigError(f"{address} names no host.", "Write it as http://host:port/v1#model.")
+        known = self.catalog.get(model).options if model in self.catalog else {}
+        options = {"model": model} | {name: value for name, value in known.items() if name != "pooling"}
+        backend = "remote-reranker" if role == "reranker" else "remote-embedder"
+        return Model(model or host, Path(), backend, options, address=place)
 
     def _own_folder(self, path: Path, role: ModelRole) -> Model:
         if not (path / "config.json").is_file():
@@ -142,7 +168,7 @@ class Supply:
                 f"A model for the role {role} is a folder as Hugging Face repositories have it.",
             )
         if role == "reranker":
-            return Model(path.name, path, "flag-reranker")
+            return Model(path.name, path, "flag-llm-reranker" if _generates(path) else "flag-reranker")
         if (path / "sparse_linear.pt").is_file():
             return Model(path.name, path, "flag-m3", self.catalog.get("bge-m3").options)
         return Model(path.name, path, "flag", _sentence_transformers_options(path))
@@ -159,7 +185,7 @@ def by_hand(entry: Entry) -> str:
     """How to get a Hugging Face model without our help."""
     assert isinstance(entry.source, HubSource)
     flag = {"embedder": "--embedder", "reranker": "--reranker"}.get(entry.role, "--model")
-    if entry.backend == "llama":
+    if entry.is_gguf:
         file = entry.source.files[0]
         return f"Download {file} from the repository {entry.source.repo} and pass {flag} path/to/{file}"
     return f"Download the repository {entry.source.repo} into a folder and pass {flag} path/to/the/folder"
@@ -173,6 +199,16 @@ def check_gguf(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(_GGUF_MAGIC)) != _GGUF_MAGIC:
             raise ModelInvalid(f"{path} is not a GGUF file.", hint)
+
+
+def _generates(folder: Path) -> bool:
+    """Whether a folder holds a language model, by its config."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    kinds = config.get("architectures") if isinstance(config, dict) else None
+    return any(str(kind).endswith("ForCausalLM") for kind in kinds or ())
 
 
 def _sentence_transformers_options(path: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from vaultbridge.core.dialogue import Failed, Finished, Piece
 from vaultbridge.core.search import Citation, Freshness
@@ -10,11 +11,15 @@ from vaultbridge.core.search import Citation, Freshness
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """The first event: the citations whose text is in the prompt, the links of those left out for lack of room."""
+    """The first event: the citations whose text is in the prompt, the links of those left out for lack of room.
+
+    ``degraded``: lanes of the search that did not answer, and the code of what kept each away.
+    """
 
     citations: tuple[Citation, ...]
     omitted: tuple[str, ...]
     freshness: Freshness
+    degraded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from vaultbridge.core.ports import ChunkStore, Clock
 from vaultbridge.core.search import Citation, Hit, Query, Scope
 from vaultbridge.retrieve.intent import read_intent
 from vaultbridge.retrieve.query import read_question
-from vaultbridge.retrieve.retriever import Retriever
+from vaultbridge.retrieve.retriever import Found, Retriever
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Evidence:
 
     ``unknown``: only the vault shall answer, and no hit speaks of the question; ``closest`` are the best of the others.
     ``unseen`` notes may not be cited, whatever was cited before. ``words`` are in the language of the question.
+    ``degraded``: lanes of the search that did not answer, and the code of what kept each away.
     """
 
     words: Phrases
@@ -33,6 +34,7 @@ class Evidence:
     notes: Mapping[NotePath, IndexedNote] = field(default_factory=dict)
     writer: LinkWriter = field(default_factory=lambda: LinkWriter(()))
     unseen: Collection[NotePath] = ()
+    degraded: Mapping[str, str] = field(default_factory=dict)
 
     def stands(self, citation: Citation) -> bool:
         """Whether a citation of a former turn may be cited again."""
@@ -69,19 +71,27 @@ class Finder:
         scope = question.scope
         if editing is not None:
             scope = replace(scope, exclude=(*scope.exclude, editing))
-        hits: Sequence[Hit] = ()
+        found = Found()
         closest: Sequence[Hit] = ()
         asks = read_intent(prompt) == "question"
         alone = grounding == "always" and asks and isinstance(prompt, Conversation)
         if grounding == "always" or asks:
             query = Query(question.text, scope, limit=k, phrases=question.phrases, without=question.without)
             any_hit = grounding == "always" and not alone
-            hits = (await self._retriever.relevant(query, question.editing, any_hit=any_hit)).hits
-            if alone and not hits:
+            found = await self._retriever.relevant(query, question.editing, any_hit=any_hit)
+            if alone and not found.hits:
                 closest = (await self._retriever.relevant(query, question.editing, any_hit=True)).hits
         # Asked after the search: what is gone or renamed by now is not cited.
-        paths = dict.fromkeys([*(hit.chunk.note for hit in (*hits, *closest)), *before])
+        paths = dict.fromkeys([*(hit.chunk.note for hit in (*found.hits, *closest)), *before])
         known = [await self._store.note(path) for path in paths]
         notes = {note.state.path: note for note in known if note is not None}
-        unseen = {path for path in paths if path == editing or note_name(path) == question.editing}
-        return Evidence(words, hits, alone and not hits, closest, notes, LinkWriter(await self._store.paths()), unseen)
+        return Evidence(
+            words,
+            found.hits,
+            unknown=alone and not found.hits,
+            closest=closest,
+            notes=notes,
+            writer=LinkWriter(await self._store.paths()),
+            unseen={path for path in paths if path == editing or note_name(path) == question.editing},
+            degraded=found.degraded,
+        )

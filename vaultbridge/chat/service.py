@@ -186,7 +186,7 @@ class ChatService:
                         manner = choose_manner(request, grounded.evidence, kept)
                         answer = Answer(sampling.n, kept, manner, event.prompt_tokens)
                         omitted = dict.fromkeys(citation.link for citation in grounded.omitted(event.kept))
-                        yield Grounding(tuple(kept), tuple(omitted), self._freshness())
+                        yield Grounding(tuple(kept), tuple(omitted), self._freshness(), grounded.evidence.degraded)
                     elif isinstance(event, Failed):
                         yield event
                     elif answer is not None:
@@ -216,7 +216,7 @@ class ChatService:
             yield Failed(error)
             return
         citations = cite(evidence.hits, evidence.notes, evidence.writer)
-        yield Grounding(tuple(citations), (), self._freshness())
+        yield Grounding(tuple(citations), (), self._freshness(), evidence.degraded)
         for text in extract(citations, evidence.words, self._fetch_command):
             yield Piece(text)
         yield Sources(tuple(citations[:MOST_PASSAGES]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vaultbridge.cli.console import err, out, print_json
-from vaultbridge.cli.index import nearly_synced
+from vaultbridge.cli.index import nearly_synced, reranker_loaded
 from vaultbridge.cli.options import (
     BackendOption,
     ConfigOption,
@@ -18,6 +18,7 @@ from vaultbridge.cli.options import (
     JsonOption,
     ModelOption,
     ModeName,
+    RerankerOption,
     VaultOption,
     settings_of,
 )
@@ -34,13 +35,20 @@ def search(
     mode: Annotated[ModeName, typer.Option(help="How to search.")] = ModeName.hybrid,
     data: DataOption = None,
     embedder: EmbedderOption = None,
+    reranker: RerankerOption = None,
     backend: BackendOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find passages in the vault."""
     settings = settings_of(
-        config, vault=vault, data=data, models__embedder=embedder, models__backend=backend, models__generator="none"
+        config,
+        vault=vault,
+        data=data,
+        models__embedder=embedder,
+        models__reranker=reranker,
+        models__backend=backend,
+        models__generator="none",
     )
     asyncio.run(_search(settings, text, limit, mode.value, as_json))
 
@@ -57,10 +65,12 @@ async def _search(settings: Settings, text: str, limit: int, mode: Any, as_json:
     else:
         async with open_house(settings) as house:
             await nearly_synced(house)
+            await reranker_loaded(house)
             found = await search_view(house.services, Query(text, limit=limit, mode=mode))
     if as_json:
         print_json(found)
         return
+    _print_away(found)
     if not found["hits"]:
         err.print("Nothing found.")
     for hit in found["hits"]:
@@ -75,6 +85,7 @@ def ask(
     data: DataOption = None,
     model: ModelOption = None,
     embedder: EmbedderOption = None,
+    reranker: RerankerOption = None,
     backend: BackendOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -86,6 +97,7 @@ def ask(
         data=data,
         models__generator=model,
         models__embedder=embedder,
+        models__reranker=reranker,
         models__backend=backend,
     )
     asyncio.run(_ask(settings, text, as_json))
@@ -108,6 +120,7 @@ async def _ask(settings: Settings, text: str, as_json: bool) -> None:
 
     async with open_house(settings) as house:
         await nearly_synced(house)
+        await reranker_loaded(house)
         request = Request(
             Conversation((Message("user", (text,)),)), grounding=settings.chat.grounding, k=settings.chat.k
         )
@@ -115,6 +128,11 @@ async def _ask(settings: Settings, text: str, as_json: bool) -> None:
         await _print_answer(
             chunks(ChatEnvelope(house.services.names.generator), first, events, include_usage=False), as_json
         )
+
+
+def _print_away(view: Mapping[str, Any]) -> None:
+    for away in view.get("degraded", ()):
+        err.print(f"(Without the lane {away['lane']}: {away['reason']})", style="dim")
 
 
 async def _print_answer(chunks: AsyncIterator[Mapping[str, Any]], as_json: bool) -> None:
@@ -136,6 +154,7 @@ async def _print_answer(chunks: AsyncIterator[Mapping[str, Any]], as_json: bool)
         print_json({"answer": "".join(answer), "model": chunk["model"], **ours})
         return
     out.print()
+    _print_away(ours)
     for citation in used:
         place = f"{citation['path']}:{citation['span']['start_line']}"
         out.print(f"[{citation['number']}] {citation['link']}  ({place})", style="dim")

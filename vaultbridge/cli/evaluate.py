@@ -22,6 +22,7 @@ from vaultbridge.cli.options import (
     EmbedderOption,
     JsonOption,
     ModeName,
+    RerankerOption,
     VaultOption,
     settings_of,
 )
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from vaultbridge.lab.cases import Case
     from vaultbridge.retrieve.weights import FusionWeights
     from vaultbridge.wiring import House
+
+
+UNBOUNDED_SECONDS = 1e6
+"""For a reranker that is measured: every question is to be ranked by it."""
 
 
 class PartName(str, Enum):
@@ -93,6 +98,7 @@ def evaluate(
     vault: VaultOption = None,
     data: DataOption = None,
     embedder: EmbedderOption = None,
+    reranker: RerankerOption = None,
     backend: BackendOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -101,7 +107,12 @@ def evaluate(
     if (folder is None) == (not links):
         raise ConfigError("What shall be asked?", "Name the folder of a test collection, or pass --vault DIR --links.")
     _check(plot)
-    named = {"models__embedder": embedder, "models__backend": backend, "models__generator": "none"}
+    named = {
+        "models__embedder": embedder,
+        "models__reranker": reranker or "none",
+        "models__backend": backend,
+        "models__generator": "none",
+    }
     parts = [part.value for part in without or ()]
     wanted = _Wanted(mode.value if mode else None, parts, follow, limit, fit, plot, as_json)
 
@@ -148,11 +159,14 @@ async def _vault(
 
 async def _run(asked: _Asked, wanted: _Wanted) -> None:
     from vaultbridge.lab.evaluate import evaluate as measured
+    from vaultbridge.retrieve.rescoring import Rescoring
 
     services = asked.house.services
     with progress_bar(quiet=wanted.as_json) as bar:
         bar.add_task("Indexing", total=None)
         await asked.house.synced()
+        if services.reranker is not None:
+            await services.reranker.ready()
     weights = services.retriever.weights
     if wanted.follow is not None:
         weights = replace(weights, links=wanted.follow)
@@ -169,6 +183,7 @@ async def _run(asked: _Asked, wanted: _Wanted) -> None:
             await _lanes(asked.house, wanted.mode),
             wanted.without,
             lambda done: bar.update(task, completed=done),
+            Rescoring(services.store, services.reranker, UNBOUNDED_SECONDS) if services.reranker is not None else None,
         )
     fitted = await _fit(asked, weights, cases, wanted.as_json) if wanted.fit else None
     if wanted.plot is not None:
@@ -176,10 +191,11 @@ async def _run(asked: _Asked, wanted: _Wanted) -> None:
 
         draw_evaluation(evaluation, f"{asked.name}, embedder {services.names.embedder or 'none'}", wanted.plot)
     if wanted.as_json:
-        head = {"collection": asked.name, "embedder": services.names.embedder, "queries": len(cases)}
-        print_json({**head, **evaluation_view(evaluation), **({"fit": fitted} if fitted else {})})
+        head = {"collection": asked.name, "embedder": services.names.embedder, "reranker": services.names.reranker}
+        print_json({**head, "queries": len(cases), **evaluation_view(evaluation), **({"fit": fitted} if fitted else {})})
         return
-    out.print(f"{asked.name}, embedder {services.names.embedder or 'none'}, {len(cases)} questions")
+    reranker = f", reranker {services.names.reranker}" if services.names.reranker else ""
+    out.print(f"{asked.name}, embedder {services.names.embedder or 'none'}{reranker}, {len(cases)} questions")
     print_evaluation(evaluation)
     if fitted is not None:
         print_fit(fitted)

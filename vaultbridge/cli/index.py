@@ -101,6 +101,19 @@ async def nearly_synced(house: House) -> None:
         )
 
 
+RERANKER_PATIENCE_SECONDS = 60.0
+
+
+async def reranker_loaded(house: House) -> None:
+    """The reranker is waited for, since it would rank nothing while it loads; without it there is an order, too."""
+    if house.services.reranker is None:
+        return
+    try:
+        await asyncio.wait_for(house.services.reranker.ready(), RERANKER_PATIENCE_SECONDS)
+    except (VaultbridgeError, asyncio.TimeoutError) as error:
+        err.print(f"(Not reranked: {error or 'the reranker is still loading'})", style="dim")
+
+
 async def _wait_for_server(client: Client, as_json: bool) -> None:
     with progress_bar(quiet=as_json) as bar:
         task = bar.add_task("The running server indexes", total=None)

@@ -28,7 +28,10 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="Chat model: a name, a .gguf file, `none`.", show_default=False)
 ]
 EmbedderOption = Annotated[
-    str | None, typer.Option("--embedder", help="Embedder: a name, a folder, `none`.", show_default=False)
+    str | None, typer.Option("--embedder", help="Embedder: a name, a folder, an address, `none`.", show_default=False)
+]
+RerankerOption = Annotated[
+    str | None, typer.Option("--reranker", help="Reranker: a name, a file, `auto`, `none`.", show_default=False)
 ]
 BackendOption = Annotated[
     str | None, typer.Option("--backend", help="`fakes` runs everything without any model.", show_default=False)

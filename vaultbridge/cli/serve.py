@@ -19,6 +19,7 @@ from vaultbridge.cli.options import (
     DataOption,
     EmbedderOption,
     ModelOption,
+    RerankerOption,
     VaultOption,
     settings_of,
 )
@@ -35,6 +36,7 @@ def serve(
     data: DataOption = None,
     model: ModelOption = None,
     embedder: EmbedderOption = None,
+    reranker: RerankerOption = None,
     context: Annotated[int | None, typer.Option(help="Tokens of context.", show_default=False)] = None,
     backend: BackendOption = None,
     config: ConfigOption = None,
@@ -48,6 +50,7 @@ def serve(
         server__port=port,
         models__generator=model,
         models__embedder=embedder,
+        models__reranker=reranker,
         models__backend=backend,
         engine__context=context,
     )

@@ -41,6 +41,10 @@ class Embedder(Protocol):
 class Reranker(Protocol):
     """How well passages answer a question, a batch at a time, blocking."""
 
+    @property
+    def name(self) -> str:
+        """The model's id."""
+
     def score(self, question: str, passages: Sequence[str]) -> list[float]:
         """Score each passage between 0 and 1. Raises EmbedFailed."""
 
@@ -178,8 +182,11 @@ class RerankService(Protocol):
     def name(self) -> str:
         """The model's id."""
 
+    async def ready(self) -> None:
+        """Wait until the model is loaded. Raises NotReady or ConfigError if it cannot be."""
+
     async def score(self, question: str, passages: Sequence[str]) -> list[float]:
-        """Score each passage between 0 and 1. Raises EmbedFailed, NotReady or WorkerLost."""
+        """Score each passage between 0 and 1. Raises NotReady at once while it loads, EmbedFailed or WorkerLost."""
 
 
 class Generator(Protocol):

@@ -30,6 +30,14 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Rerank:
+    """Score passages; the reply is a list of floats."""
+
+    question: str
+    passages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Embed:
     """Embed texts; the reply is a list of Embedding."""
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from vaultbridge.core.errors import BackendUnknown
-from vaultbridge.core.ports import Decoder, Embedder
+from vaultbridge.core.ports import Decoder, Embedder, Reranker
 from vaultbridge.engine.engine import Engine
-from vaultbridge.engine.worker import EmbedderWorker, GeneratorWorker
+from vaultbridge.engine.worker import EmbedderWorker, GeneratorWorker, RerankerWorker
 
 
 def load_class(target: str) -> Any:
@@ -35,3 +35,11 @@ def load_embedder(target: str, args: tuple[Any, ...], options: Mapping[str, Any]
     """An embedder's worker around an Embedder."""
     embedder: Embedder = load_class(target)(*args, **options)
     return EmbedderWorker(embedder)
+
+
+def load_reranker(
+    target: str, args: tuple[Any, ...], options: Mapping[str, Any], *, whole: bool = False
+) -> RerankerWorker:
+    """A reranker's worker around a Reranker; ``whole``: it scores all passages at once."""
+    reranker: Reranker = load_class(target)(*args, **options)
+    return RerankerWorker(reranker, whole=whole)

@@ -1,14 +1,20 @@
-"""What runs in a model's child process: the generator's loop and the embedder's."""
+"""What runs in a model's child process: the generator's loop, the embedder's and the reranker's."""
 
 from __future__ import annotations
 
+import time
+
 from vaultbridge.core.dialogue import GeneratorInfo
 from vaultbridge.core.errors import DecodeFailed, EmbedFailed, VaultbridgeError
-from vaultbridge.core.ports import Embedder
+from vaultbridge.core.ports import Embedder, Reranker
 from vaultbridge.core.search import EmbedderInfo
-from vaultbridge.engine.calls import Embed, Forget, Generate
+from vaultbridge.engine.calls import Embed, Forget, Generate, Rerank
 from vaultbridge.engine.child import Call, Inbox, Reply
 from vaultbridge.engine.engine import Engine, Events
+
+RERANK_SECONDS = 0.2
+"""How long a reranker computes before it looks whether anybody still waits; its cores may be wanted for the answer."""
+MOST_AT_ONCE = 32
 
 
 class GeneratorWorker:
@@ -74,3 +80,53 @@ class EmbedderWorker:
                 inbox.reply(call, error, last=True)
             except Exception as error:  # noqa: BLE001  a library's own error: the batch's callers hear of it
                 inbox.reply(call, EmbedFailed(f"The embedder failed: {type(error).__name__}: {error}."), last=True)
+
+
+class RerankerWorker:
+    """One question at a time, as many passages of it at once as its speed allows; ``whole``: all of them."""
+
+    def __init__(self, reranker: Reranker, *, whole: bool = False) -> None:
+        self._reranker = reranker
+        self._whole = whole
+        self._at_once = 1
+
+    @property
+    def info(self) -> str:
+        """The model's id."""
+        return self._reranker.name
+
+    def run(self, inbox: Inbox) -> None:
+        """Serve questions in the order of their arrival; one that nobody waits for any more is broken off."""
+        for call in inbox:
+            try:
+                scores = self._scores(inbox, call)
+            except VaultbridgeError as error:
+                inbox.reply(call, error, last=True)
+            except Exception as error:  # noqa: BLE001  a library's own error: whoever asked hears of it
+                inbox.reply(call, EmbedFailed(f"The reranker failed: {type(error).__name__}: {error}."), last=True)
+            else:
+                if scores is not None:
+                    inbox.reply(call, scores, last=True)
+
+    def _scores(self, inbox: Inbox, call: Call) -> list[float] | None:
+        request: Rerank = call.body
+        scores = [0.0] * len(request.passages)
+        # Passages of like length go together, since a batch is padded to its longest.
+        order = sorted(range(len(request.passages)), key=lambda row: len(request.passages[row]))
+        while order:
+            if inbox.is_cancelled(call):
+                return None
+            count = len(order) if self._whole else self._at_once
+            rows, order = order[:count], order[count:]
+            began = time.monotonic()
+            some = self._reranker.score(request.question, [request.passages[row] for row in rows])
+            self._learn(time.monotonic() - began)
+            for row, score in zip(rows, some, strict=True):
+                scores[row] = score
+        return scores
+
+    def _learn(self, seconds: float) -> None:
+        if seconds > RERANK_SECONDS:
+            self._at_once = max(1, self._at_once // 2)
+        elif seconds < RERANK_SECONDS / 2:
+            self._at_once = min(MOST_AT_ONCE, self._at_once * 2)

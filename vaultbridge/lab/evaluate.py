@@ -14,12 +14,15 @@ from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import Mode, Query, Scope
 from vaultbridge.lab.cases import Case
 from vaultbridge.lab.measures import NDCG, Interval, Values, interval, judge
+from vaultbridge.retrieve.rescoring import Rescoring
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.retrieve.weights import FusionWeights
 
 CHUNKS = 400
 """Chunks asked for, so that a hundred different notes are among them."""
 FUSED = "fused"
+RERANKED = "reranked"
+"""Fused, then looked at again by the reranker or the multi-vector head."""
 RRF = "RRF"
 RRF_K = 60
 """As in Cormack, Clarke and Buettcher, SIGIR 2009."""
@@ -65,8 +68,9 @@ async def evaluate(
     lanes: Sequence[str],
     without: Sequence[str],
     progress: Callable[[int], None],
+    rescoring: Rescoring | None = None,
 ) -> Evaluation:
-    """Ask every case of each lane, of all together, and of all ``without`` each of some parts."""
+    """Ask every case of each lane, of all together, of all ``without`` each of some parts, and with the second look."""
     searches: dict[str, tuple[Retriever, Mode]] = {
         lane: (Retriever(store, embeddings, weights), LANES[lane]) for lane in lanes
     }
@@ -74,6 +78,8 @@ async def evaluate(
         searches[FUSED] = (Retriever(store, embeddings, weights), "hybrid")
         for part in without:
             searches[f"without {part}"] = (Retriever(store, embeddings, replace(weights, **{part: 0.0})), "hybrid")
+    if rescoring is not None:
+        searches[RERANKED] = (Retriever(store, embeddings, weights, rescoring), "hybrid")
     rankings: defaultdict[str, list[Ranking]] = defaultdict(list)
     times: defaultdict[str, list[float]] = defaultdict(list)
     for done, case in enumerate(cases, start=1):

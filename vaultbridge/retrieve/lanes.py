@@ -38,13 +38,15 @@ class Findings:
     """What the lanes found for a question: ``rankings`` by lane, and how ``near`` the candidates lie.
 
     ``covered`` is the greatest part of the question's words that one of the first keyword hits holds; ``floor`` the
-    embedder's; ``away`` says of each lane that did not answer why.
+    embedder's; ``multi`` the question's multi-vector, if the embedder has such a head; ``away`` says of each lane that
+    did not answer why.
     """
 
     rankings: Mapping[str, Sequence[Scored]] = field(default_factory=dict)
     covered: float = 0.0
     near: Nearness | None = None
     floor: float = 1.0
+    multi: Vector | None = None
     away: Mapping[str, str] = field(default_factory=dict)
 
     def hits(self, weights: FusionWeights) -> list[Hit]:
@@ -102,6 +104,7 @@ class Lanes:
             covered=_covered(terms(asked), rankings.get("keyword", ())[:BEST]),
             near=await self._near(meant.direction, rankings),
             floor=meant.floor,
+            multi=meant.multi,
             away=meant.away,
         )
 
@@ -130,7 +133,7 @@ class Lanes:
                 rankings["dense"] = await self._store.dense(direction.aim, query.scope, limit)
             if query.mode != "dense" and embedding.sparse is not None:
                 rankings["sparse"] = await self._store.sparse(embedding.sparse, query.scope, limit)
-            return _Meant(rankings, direction, info.floor)
+            return _Meant(rankings, direction, info.floor, embedding.multi)
         except VaultbridgeError as error:
             if query.mode in ("dense", "sparse"):
                 raise
@@ -166,6 +169,7 @@ class _Meant:
     rankings: Mapping[str, Sequence[Scored]] = field(default_factory=dict)
     direction: Direction | None = None
     floor: float = 1.0
+    multi: Vector | None = None
     away: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -13,6 +13,7 @@ from vaultbridge.retrieve.lanes import Findings, Lanes
 from vaultbridge.retrieve.links import gifts, givers
 from vaultbridge.retrieve.passages import joined, section
 from vaultbridge.retrieve.relevance import COVERAGE_FLOOR, coverage, terms
+from vaultbridge.retrieve.rescoring import Rescoring
 from vaultbridge.retrieve.weights import FusionWeights
 
 
@@ -32,16 +33,21 @@ class Retriever:
     """Finds chunks. Without an embedder, or while it is away, the keyword lane answers alone."""
 
     def __init__(
-        self, store: ChunkStore, embeddings: EmbeddingService | None, weights: FusionWeights | None = None
+        self,
+        store: ChunkStore,
+        embeddings: EmbeddingService | None,
+        weights: FusionWeights | None = None,
+        rescoring: Rescoring | None = None,
     ) -> None:
         self._store = store
         self._lanes = Lanes(store, embeddings)
+        self._rescoring = rescoring
         self.weights = weights or FusionWeights()
 
     async def search(self, query: Query) -> Found:
         """The best ``query.limit`` chunks. Raises what keeps a lane away if only that one is asked."""
-        found, _ = await self._find(query)
-        return replace(found, hits=tuple(found.hits[: query.limit]))
+        found, findings = await self._find(query)
+        return await self._best(query, found, findings)
 
     async def relevant(self, query: Query, editing: str = "", *, any_hit: bool = False) -> Found:
         """The passages that speak of the query: near enough by meaning, or with most of its words.
@@ -60,7 +66,8 @@ class Retriever:
                 for hit in hits
                 if cosines.get(hit.chunk.key, -1.0) >= findings.floor or coverage(asked, hit.chunk) >= COVERAGE_FLOOR
             ]
-        return replace(found, hits=await self._passages(joined(hits[: query.limit])))
+        best = await self._best(query, replace(found, hits=hits), findings)
+        return replace(best, hits=await self._passages(joined(best.hits)))
 
     async def findings(self, query: Query) -> Findings:
         """What each lane says, before anything is weighed."""
@@ -73,6 +80,15 @@ class Retriever:
         if self.weights.links and hits and query.mode == "hybrid":
             hits, linked = await self._follow(hits, query)
         return Found(hits, findings.away, linked), findings
+
+    async def _best(self, query: Query, found: Found, findings: Findings) -> Found:
+        """The first ``query.limit``, looked at again if all lanes were asked: a single lane is shown as it is."""
+        if self._rescoring is None or query.mode != "hybrid":
+            return replace(found, hits=tuple(found.hits[: query.limit]))
+        again = await self._rescoring.rescored(found.hits, query.text, findings.multi)
+        return replace(
+            found, hits=tuple(again.hits[: query.limit]), degraded={**found.degraded, **again.degraded}
+        )
 
     async def _follow(self, hits: Sequence[Hit], query: Query) -> tuple[list[Hit], dict[NotePath, NotePath]]:
         """Let the best notes share their scores with those that they are linked with."""

@@ -11,7 +11,7 @@ from fastapi import Request as HttpRequest
 from vaultbridge.chat.service import ChatService
 from vaultbridge.core.errors import ModelMissing, NotReady, UnknownModel
 from vaultbridge.core.notes import NotePath
-from vaultbridge.core.ports import ChunkStore, EmbeddingService
+from vaultbridge.core.ports import ChunkStore, EmbeddingService, RerankService
 from vaultbridge.core.search import Freshness
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.server.metrics import Metrics
@@ -64,12 +64,13 @@ class ModelNames:
     generator: str
     embedder: str
     strict: bool = False
+    reranker: str = ""
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """All of them: the chat model in its three forms, and the embedder if there is one."""
+        """All of them: the chat model in its three forms, the embedder and the reranker if there are such."""
         forms = (self.generator, f"{self.generator}@vault", f"{self.generator}@plain")
-        return tuple(dict.fromkeys((*forms, self.embedder) if self.embedder else forms))
+        return tuple(dict.fromkeys((*forms, *filter(None, (self.embedder, self.reranker)))))
 
     def base(self, asked: str) -> str:
         """An id without its form."""
@@ -106,6 +107,7 @@ class Services:
     store: ChunkStore
     index: IndexView
     embeddings: EmbeddingService | None
+    reranker: RerankService | None
     models: tuple[ModelView, ...]
     names: ModelNames
     vault_id: str

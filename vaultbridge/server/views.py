@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import TypedDict
 
@@ -43,6 +43,13 @@ class FreshnessView(TypedDict):
     pending: int
 
 
+class LaneAwayView(TypedDict):
+    """A lane of the search that did not answer, and the code of what kept it away; the others did."""
+
+    lane: str
+    reason: str
+
+
 class TimingsView(TypedDict):
     """Where the time went, in milliseconds, and how many tokens were guessed and right."""
 
@@ -54,12 +61,16 @@ class TimingsView(TypedDict):
 
 
 class AnswerView(TypedDict, total=False):
-    """What an answer rests on. In a stream the citations come first; those used, and the timings, come last."""
+    """What an answer rests on. In a stream the citations come first; those used, and the timings, come last.
+
+    ``degraded`` is there if a lane of the search was away.
+    """
 
     grounded: bool
     citations: list[CitationView]
     omitted: list[str]
     freshness: FreshnessView
+    degraded: list[LaneAwayView]
     used: list[int]
     timings: TimingsView
 
@@ -86,15 +97,23 @@ def freshness_view(freshness: Freshness) -> FreshnessView:
     return {"wanted": freshness.wanted, "visible": freshness.visible, "pending": freshness.pending}
 
 
+def degraded_view(degraded: Mapping[str, str]) -> list[LaneAwayView]:
+    """The lanes that did not answer."""
+    return [{"lane": lane, "reason": code} for lane, code in degraded.items()]
+
+
 def grounding_view(event: AnswerEvent) -> AnswerView:
     """What is known when an answer begins, from its first event."""
     assert isinstance(event, Grounding)
-    return {
+    view: AnswerView = {
         "grounded": bool(event.citations),
         "citations": [citation_view(citation) for citation in event.citations],
         "omitted": list(event.omitted),
         "freshness": freshness_view(event.freshness),
     }
+    if event.degraded:
+        view["degraded"] = degraded_view(event.degraded)
+    return view
 
 
 def ended_view(used: Sequence[Citation], timings: Timings) -> AnswerView:

@@ -80,7 +80,7 @@ class ShowView(TypedDict):
 
 
 def tags(services: Services) -> TagsView:
-    """The chat model in its three forms, and the embedder."""
+    """The chat model in its three forms, the embedder and the reranker."""
     return {"models": [_tag(services, name) for name in services.names.ids]}
 
 
@@ -108,7 +108,8 @@ def show(services: Services, name: str) -> ShowView:
 
 def running(services: Services) -> ProcessesView:
     """The models that are loaded at this moment."""
-    ids = {"generator": services.names.generator, "embedder": services.names.embedder}
+    names = services.names
+    ids = {"generator": names.generator, "embedder": names.embedder, "reranker": names.reranker}
     loaded = [ids[model.name] for model in services.models if model.state == "ready" and model.name in ids]
     return {"models": [_running(services, name) for name in dict.fromkeys(loaded)]}
 

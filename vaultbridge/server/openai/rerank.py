@@ -10,6 +10,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from vaultbridge.core.ports import EmbeddingService
 from vaultbridge.server.openai.embeddings import TextUsage, text_usage
+from vaultbridge.server.services import Services
 
 MOST_DOCUMENTS = 1000
 
@@ -86,13 +87,21 @@ class RerankView(TypedDict):
     meta: MetaView
 
 
-async def rerank_view(embedder: EmbeddingService, body: RerankBody) -> RerankView:
-    """Score by the cosine of the embedder's vectors. Raises EmbedFailed."""
+async def rerank_view(services: Services, body: RerankBody) -> RerankView:
+    """Score by the reranker, or without one by the cosine of the embedder's vectors.
+
+    Raises ModelMissing if there is neither, UnknownModel, EmbedFailed, NotReady or WorkerLost.
+    """
     texts = body.texts
-    info = await embedder.info()
-    [question] = await embedder.embed([body.query], "query")
-    passages = await embedder.embed(texts, "document")
-    scores = [min(max((1 + float(question.dense @ passage.dense)) / 2, 0.0), 1.0) for passage in passages]
+    if services.reranker is not None:
+        services.names.check(body.model, services.names.reranker)
+        name = services.reranker.name
+        await services.reranker.ready()
+        scores = await services.reranker.score(body.query, texts)
+    else:
+        embedder = services.embedder(body.model)
+        name = (await embedder.info()).name
+        scores = await _cosines(embedder, body.query, texts)
     ranked = sorted(range(len(texts)), key=lambda index: -scores[index])[: body.top_n]
     results: list[RankedView] = [{"index": index, "relevance_score": scores[index]} for index in ranked]
     if body.return_documents is not False:
@@ -101,8 +110,15 @@ async def rerank_view(embedder: EmbeddingService, body: RerankBody) -> RerankVie
     return {
         "id": uuid.uuid4().hex,
         "object": "list",
-        "model": info.name,
+        "model": name,
         "results": results,
         "usage": text_usage([body.query, *texts]),
         "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}},
     }
+
+
+async def _cosines(embedder: EmbeddingService, query: str, texts: list[str]) -> list[float]:
+    """Between 0 and 1."""
+    [question] = await embedder.embed([query], "query")
+    passages = await embedder.embed(texts, "document")
+    return [min(max((1 + float(question.dense @ passage.dense)) / 2, 0.0), 1.0) for passage in passages]

@@ -120,7 +120,7 @@ async def embeddings(request: Request, body: EmbeddingsBody) -> Response:
 @router.post("/rerank", include_in_schema=False, response_model=None)
 async def rerank(request: Request, body: RerankBody) -> Response:
     """Put passages in the order in which they answer a question. Also at ``/v2/rerank`` and ``/rerank``."""
-    return await _reply(request, rerank_view(services_of(request).embedder(body.model), body))
+    return await _reply(request, rerank_view(services_of(request), body))
 
 
 @router.head("/v1/models", include_in_schema=False, response_model=None)

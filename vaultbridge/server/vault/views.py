@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from vaultbridge.chat.citations import LinkWriter
 from vaultbridge.core.notes import NotePath
@@ -12,7 +12,7 @@ from vaultbridge.core.search import Hit, Query
 from vaultbridge.retrieve.reasons import Kind, Reason, reasons
 from vaultbridge.retrieve.retriever import Found
 from vaultbridge.server.services import Services
-from vaultbridge.server.views import FreshnessView, SpanView, freshness_view, span_view
+from vaultbridge.server.views import FreshnessView, LaneAwayView, SpanView, degraded_view, freshness_view, span_view
 
 
 class ReasonView(TypedDict):
@@ -36,12 +36,11 @@ class HitView(TypedDict):
 
 
 class SearchView(TypedDict):
-    """The best chunks, best first, and how fresh the index is. ``degraded``: lanes that did not answer, and the code of
-    the error that kept each away."""
+    """The best chunks, best first, how fresh the index is, and the lanes that were away, if any were."""
 
     hits: list[HitView]
-    degraded: dict[str, str]
     freshness: FreshnessView
+    degraded: NotRequired[list[LaneAwayView]]
 
 
 class VaultView(TypedDict):
@@ -72,6 +71,7 @@ class ServedModels(TypedDict):
 
     generator: str
     embedder: str
+    reranker: str
 
 
 class StatusView(TypedDict):
@@ -107,11 +107,13 @@ async def search_view(services: Services, query: Query) -> SearchView:
 async def found_view(services: Services, text: str, found: Found) -> SearchView:
     """What was found for a text."""
     writer = LinkWriter(await services.store.paths())
-    return {
+    view: SearchView = {
         "hits": [_hit(hit, writer, reasons(text, hit, found.linked)) for hit in found.hits],
-        "degraded": dict(found.degraded),
         "freshness": freshness_view(services.index.freshness),
     }
+    if found.degraded:
+        view["degraded"] = degraded_view(found.degraded)
+    return view
 
 
 def _hit(hit: Hit, writer: LinkWriter, because: Sequence[Reason]) -> HitView:
@@ -144,7 +146,11 @@ async def status_view(services: Services) -> StatusView:
         "progress": {"notes_done": done, "notes_total": total},
         "embedded": services.index.embedded,
         "problems": dict(services.index.problems),
-        "models": {"generator": services.names.generator, "embedder": services.names.embedder},
+        "models": {
+            "generator": services.names.generator,
+            "embedder": services.names.embedder,
+            "reranker": services.names.reranker,
+        },
     }
 
 

@@ -1,0 +1,82 @@
+"""From a GGUF file to a llama.cpp model and its context, with the library's own reason if that fails."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+from vaultbridge.core.errors import ModelInvalid
+
+_LOG_ERROR = 4
+
+
+def load_model(path: Path, *, gpu_layers: int = -1, mmap: bool = True, mlock: bool = False) -> Any:
+    """The model's handle. Raises ModelInvalid."""
+    llama_cpp.llama_backend_init()
+    params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
+    params.use_mmap, params.use_mlock = mmap, mlock
+    with _listening() as complaints:
+        model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        raise ModelInvalid(
+            f"llama.cpp cannot load {path.name}{_why(complaints)}.", "Fetch the file again, or choose another."
+        )
+    return model
+
+
+def open_context(model: Any, params: Any, path: Path, hint: str) -> Any:
+    """A context on ``model``, which is freed if there is none. Raises ModelInvalid with the ``hint``."""
+    with _listening() as complaints:
+        context = llama_cpp.llama_init_from_model(model, params)
+    if not context:
+        llama_cpp.llama_model_free(model)
+        raise ModelInvalid(
+            f"{path.name} was loaded, but no cache of {params.n_ctx} tokens fits{_why(complaints)}.", hint
+        )
+    return context
+
+
+def _why(complaints: list[str]) -> str:
+    return f" ({complaints[0]})" if complaints else ""
+
+
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _silent(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+    """The library logs to standard error unless it is told otherwise."""
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """What the library complains of meanwhile: it says why it refuses a file only in its log, the cause first."""
+    complaints: list[str] = []
+
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+    def keep(level: int, text: bytes, _: ctypes.c_void_p) -> None:
+        if level == _LOG_ERROR:
+            complaints.append(text.decode(errors="replace").strip())
+
+    llama_cpp.llama_log_set(keep, ctypes.c_void_p(0))
+    try:
+        yield complaints
+    finally:
+        llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
+
+
+def physical_cores() -> int:
+    """Decoding is bound by memory: the second thread of a core only gets in the way."""
+    try:
+        pairs = {
+            (topology / "physical_package_id").read_text() + (topology / "core_id").read_text()
+            for topology in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology")
+        }
+    except OSError:
+        pairs = set()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 4
+    return max(1, min(len(pairs) or usable, usable))
