@@ -1,18 +1,21 @@
-"""Links that Obsidian resolves, citations that exist, marks that point to them."""
+"""Links that Obsidian resolves, citations that exist, and which of them an answer rests on."""
 
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.chat.cited import citation
 from tests.retrieve.rows import chunk, update
-from vaultbridge.chat.citations import LinkWriter, MarkFilter, attribute, cite, relabelled
-from vaultbridge.core.notes import IndexedNote, NotePath
-from vaultbridge.core.search import Citation, Hit
+from vaultbridge.chat.citations import LinkWriter, attribute, cite, fragment, linkable, relabelled
+from vaultbridge.core.notes import FileState, IndexedNote, Note, NotePath
+from vaultbridge.core.search import Hit
+from vaultbridge.vault.chunking import chunk as cut
+from vaultbridge.vault.markdown import parse
 
 PATHS = [
     NotePath(path) for path in ("Bees.md", "Garden/Ants.md", "A/Plan.md", "B/plan.md", "红烧肉.md", "v1.2 notes.md")
@@ -93,95 +96,133 @@ def test_nothing_found_nothing_cited() -> None:
     assert cite([], {}, LinkWriter([])) == []
 
 
-# --- marks in a stream ------------------------------------------------------------------------------------------------
+# --- where a chunk stands ---------------------------------------------------------------------------------------------
 
-
-def filtered(text: str, shown: dict[int, str], *cuts: int) -> tuple[str, list[int]]:
-    """A text through the filter, in pieces cut at the places, and the numbers it used."""
-    marks = MarkFilter(shown)
-    places = sorted({0, *(cut for cut in cuts if cut < len(text)), len(text)})
-    said = "".join(marks.push(text[start:end]) for start, end in pairwise(places))
-    return said + marks.finish(), marks.used
+# Day 1 and Day 2 have notes each; Ideas has two sections of one name, and Log stands twice at the top.
+OUTLINE = [
+    chunk("Diary.md", "Intro.", 0),
+    chunk("Diary.md", "# Day 1\n## Notes\nOne.", 1, ("Day 1", "Notes")),
+    chunk("Diary.md", "More of one.", 2, ("Day 1", "Notes")),
+    chunk("Diary.md", "# Day 2\nText.", 3, ("Day 2",)),
+    chunk("Diary.md", "## Notes\nTwo.", 4, ("Day 2", "Notes")),
+    chunk("Diary.md", "## Plan #1 | C^\nThree.", 5, ("Day 2", "Plan #1 | C^")),
+    chunk("Diary.md", "# Ideas\n## Draft\nFour.", 6, ("Ideas", "Draft")),
+    chunk("Diary.md", "## Draft\nFive.", 7, ("Ideas", "Draft")),
+    chunk("Diary.md", "# Log\nSix.", 8, ("Log",)),
+    chunk("Diary.md", "# LOG\nSeven.", 9, ("LOG",)),
+    chunk("Diary.md", "# |#|\nEight.", 10, ("|#|",)),
+    chunk("Diary.md", "# Diary\nNine.", 11, ("Diary",)),
+]
+HEADINGS = ("Day 1", "Notes", "Day 2", "Notes", "Plan #1 | C^", "Ideas", "Draft", "Draft", "Log", "LOG", "|#|", "Diary")
+DIARY = replace(update(*OUTLINE).note, headings=HEADINGS)
 
 
 @pytest.mark.parametrize(
-    ("text", "expected", "used"),
+    ("ordinal", "place"),
     [
-        ("Bees sting [1].", "Bees sting (1).", [1]),
-        ("Bees sting [9].", "Bees sting.", []),
-        ("Both [2][1], again [2].", "Both (2)(1), again (2).", [2, 1]),
-        ("Half [1][7]!", "Half (1)!", [1]),
-        ("No marks: [x], [ ], [12345], [^1], []", "No marks: [x], [ ], [12345], [^1], []", []),
-        ("An open [1", "An open [1", []),
-        ("Spaces  stay ", "Spaces  stay ", []),
-        ("`items[0]` and `a[1]` [1]", "`items[0]` and `a[1]` (1)", [1]),
-        ("```py\nx[0]\n\ny[1]\n```\nSo [2].", "```py\nx[0]\n\ny[1]\n```\nSo (2).", [2]),
-        ("A lone ` tick.\n\nThen [1] and [7].", "A lone ` tick.\n\nThen (1) and.", [1]),
-        ("``a ` b[0]`` [1]", "``a ` b[0]`` (1)", [1]),
-        ("蜜蜂蜇人[1]。", "蜜蜂蜇人(1)。", [1]),
+        (0, ""),
+        (1, "Day 1#Notes"),
+        (2, "Day 1#Notes"),
+        (3, "Day 2"),
+        (4, "Day 2#Notes"),
+        (5, "Plan 1 C"),
+        (6, "Ideas#Draft"),
+        (7, "Ideas"),  # Obsidian would go to the first draft
+        (8, ""),
+        (9, ""),
+        (10, ""),
+        (11, ""),
     ],
 )
-def test_known_marks_stay_unknown_ones_vanish(text: str, expected: str, used: list[int]) -> None:
-    shown = {1: "(1)", 2: "(2)"}
-    assert filtered(text, shown) == (expected, used)
-    assert filtered(text, shown, *range(len(text))) == (expected, used)  # a character at a time
+def test_a_link_leads_to_the_chunks_own_section_or_to_what_it_is_in(ordinal: int, place: str) -> None:
+    assert fragment(OUTLINE[ordinal], DIARY, OUTLINE) == place
 
 
-texts = st.lists(
-    st.sampled_from(["[1]", "[2]", "[3]", " [", "[", "]", "1", "99", " ", "a", "`", "```", "\n", "番"])
-).map("".join)
+def test_where_nobody_knows_the_outline_a_repeated_heading_is_not_named() -> None:
+    assert fragment(OUTLINE[4], DIARY) == "Day 2"
 
 
-@given(texts, st.lists(st.integers(0, 60)))
-def test_however_the_stream_is_cut_the_answer_is_the_same(text: str, cuts: list[int]) -> None:
-    shown = {1: "[[Bees|1]]", 3: ""}
-    assert filtered(text, shown, *cuts) == filtered(text, shown)
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("Bees sleep. ^bees-1", "^bees-1"),
+        ("- Bees sleep ^a\n- They dance", "^a"),
+        ("Bees sleep. ^a\n\nThey dance. ^b", ""),
+        ("Code: `x ^a`", ""),
+        ("```\nx ^a\n```", ""),
+        ("Two ^3 four", ""),
+    ],
+)
+def test_above_all_headings_a_block_id_is_the_place(text: str, place: str) -> None:
+    piece = chunk("Bees.md", text)
+    assert fragment(piece, update(piece).note) == place
+    (cited,) = cite([hit("Bees.md", text)], known(hit("Bees.md", text)), LinkWriter(PATHS))
+    assert cited.link == (f"[[Bees#{place}]]" if place else "[[Bees]]")
 
 
-@given(st.text(st.characters(exclude_characters="[`")), st.lists(st.integers(0, 60)))
-def test_a_text_without_marks_is_not_touched(text: str, cuts: list[int]) -> None:
-    assert filtered(text, {1: "x"}, *cuts) == (text, [])
+def test_below_a_heading_the_heading_is_the_place() -> None:
+    piece = chunk("Bees.md", "Bees sleep. ^a", heading=("Sleep",))
+    assert fragment(piece, update(piece).note) == "Sleep"
 
 
-@given(texts, st.lists(st.integers(0, 60)))
-def test_if_every_number_is_known_nothing_changes(text: str, cuts: list[int]) -> None:
-    assert filtered(text, {n: f"[{n}]" for n in range(1000)}, *cuts)[0] == text
+def resolved(note: Note, place: str) -> tuple[int, int]:
+    """The section that Obsidian goes to: each part is the first heading of its name that is deeper than the last."""
+    parts = place.split("#")
+    level = 0
+    for at, heading in enumerate(note.headings):
+        if linkable(heading.text).casefold() == parts[0].casefold() and heading.level > level:
+            level = heading.level
+            del parts[0]
+        if not parts:
+            following = (other.span.start for other in note.headings[at + 1 :] if other.level <= level)
+            return heading.span.start, next(following, len(note.text))
+    raise AssertionError(f"#{place} leads nowhere")
 
 
-def test_the_stream_is_not_held_back_without_need() -> None:
-    marks = MarkFilter({1: "[1]"})
-    assert marks.push("Bees sting") == "Bees sting"
-    assert marks.push(" [") == ""
-    assert marks.push("1") == ""
-    assert marks.push("] hard") == " [1] hard"
+lines = st.sampled_from(["# A", "# B", "## A", "## B", "## C: d|e", "### A", "### C", "#### |", "Text.", "word " * 300])
+
+
+@given(st.lists(lines, max_size=14).map("\n\n".join))
+def test_a_link_leads_to_a_section_that_the_chunk_is_in(text: str) -> None:
+    state = FileState(NotePath("Diary.md"), 1, len(text), "x")
+    note, _ = parse(text, state)
+    receipt = IndexedNote(state, note.title, headings=tuple(heading.text for heading in note.headings))
+    outline = cut(note)
+    for piece in outline:
+        if place := fragment(piece, receipt, outline):
+            start, end = resolved(note, place)
+            assert start <= piece.span.end
+            assert piece.span.end <= end, "it is another section of that name"
 
 
 # --- attribution ------------------------------------------------------------------------------------------------------
 
-
-def citation(number: int, quote: str, link: str = "") -> Citation:
-    piece = chunk(f"{number}.md", quote)
-    return Citation(number, piece.note, "", piece.span, quote, link or f"[[{number}]]")
+A, B, C, D = (citation(number, "text") for number in (1, 2, 3, 4))
 
 
-BEES = citation(1, "Bees sleep in the hive and gather nectar from clover in summer.")
-ANTS = citation(2, "Ants follow scent trails between their nest and sugar.")
+def test_marked_notes_are_the_sources_those_that_hold_more_first() -> None:
+    assert attribute({1: 0.9, 2: 0.2, 3: 0.1}, {2: 10, 3: 40}, [A, B, C]) == [C, B, A]
 
 
-def test_the_note_that_an_answer_repeats_is_its_source_marked_or_not() -> None:
-    answer = "Bees sleep in the hive and gather nectar."
-    assert attribute(answer, [ANTS, BEES], []) == [BEES]
-    assert attribute(answer, [ANTS, BEES], [1]) == [BEES]
+def test_all_marked_notes_are_sources_and_others_only_up_to_three() -> None:
+    assert attribute({}, {1: 1, 2: 2, 3: 3, 4: 4}, [A, B, C, D]) == [D, C, B, A]
+    assert len(attribute(dict.fromkeys((1, 2, 3, 4), 0.9), {1: 5}, [A, B, C, D])) == 3
 
 
-def test_an_answer_that_shares_nothing_has_no_source_even_if_it_marks_one() -> None:
-    assert attribute("Quarks carry colour charge inside protons.", [BEES, ANTS], [1, 2]) == []
+def test_without_marks_those_that_hold_about_as_much_as_the_best() -> None:
+    assert attribute({1: 0.5, 2: 0.8, 3: 0.7}, {}, [A, B, C]) == [B, C]
 
 
-def test_the_same_place_is_named_once() -> None:
-    twin = citation(2, BEES.quote, BEES.link)
-    assert attribute(BEES.quote, [BEES, twin], [1, 2]) == [BEES]
+def test_an_answer_that_shares_too_little_has_no_source() -> None:
+    assert attribute({1: 0.1, 2: 0.05}, {}, [A, B]) == []
 
 
-def test_only_what_was_in_the_prompt_can_be_a_source() -> None:
-    assert attribute("Bees sleep in the hive.", [], [1]) == []
+def test_the_same_place_is_named_once_unless_both_are_marked() -> None:
+    twin = citation(2, "more", A.link)
+    assert attribute({1: 0.9, 2: 0.9}, {}, [A, twin]) == [A]
+    assert attribute({1: 0.9, 2: 0.9}, {1: 5}, [A, twin]) == [A]
+    assert attribute({}, {1: 5, 2: 4}, [A, twin]) == [A, twin]
+
+
+def test_only_what_is_at_hand_can_be_a_source() -> None:
+    assert attribute({1: 0.9}, {1: 5}, []) == []

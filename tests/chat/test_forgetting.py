@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chat.houses import FETCH, FRESH, FakeGenerator, House, grounding_of, make, talk
+from tests.chat.houses import FETCH, FRESH, FakeGenerator, House, grounding_of, links, make, talk, text_of
 from tests.index.worlds import World
 from tests.retrieve.rows import chunk, update
 from vaultbridge.backends.fakes.clock import FakeClock
-from vaultbridge.chat.service import ChatService, Request
+from vaultbridge.chat.service import ChatService, Grounding, Request, SourcesMode
 from vaultbridge.core.dialogue import Event, GroundedPrompt, Sampling
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Scope, Scored
@@ -136,6 +136,44 @@ async def test_an_answer_that_runs_with_it_leaves_nothing_behind(house: House, g
     await house.answer(Request(talk(BEES, SAID, FURTHER)))
     assert "Bees" not in held(generator.prompts[-1])
     assert generator.prompts[-1].prompt == talk(BEES, SAID, FURTHER)
+
+
+@pytest.mark.parametrize("mode", ["field", "markdown"])
+async def test_what_goes_during_an_answer_is_not_cited_any_more(mode: SourcesMode) -> None:
+    generator = FakeGenerator(
+        "Bees sleep in the hive at night. ", "[[Bees#Sleep]] [1] and [[Hives]]: ", "a hive costs "
+    )
+    generator.pieces += ("forty euros [3].",)
+    house = await make(generator)
+    generator.held = True
+    events = house.chat.answer(Request(talk(BEES), sources=mode))
+    first = await anext(events)
+    assert isinstance(first, Grounding)
+    assert {"Bees.md", "Hives.md"} <= {citation.path for citation in first.citations}
+    await lose(house, GONE)
+    generator.go.set()
+    rest = [event async for event in events]
+    said = text_of(rest)
+    assert "[[Bees" not in said
+    assert "[1]" not in said
+    assert "Bees > Sleep and [[Hives]]: a hive costs forty euros" in said
+    assert links(rest) == ["[[Hives]]"]
+
+
+async def test_what_goes_in_the_queue_is_not_named_at_all() -> None:
+    class Waiting(FakeGenerator):
+        house: House
+
+        async def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
+            await lose(self.house, GONE)
+            async for event in super().stream(prompt, sampling):
+                yield event
+
+    generator = Waiting("Bees sleep in the hive at night [1].")
+    generator.house = await make(generator)
+    events = await generator.house.answer(Request(talk(BEES)))
+    assert {citation.path for citation in grounding_of(events).citations} == {"Hives.md"}
+    assert "Bees" not in "".join(links(events))
 
 
 async def test_nor_does_a_follow_up_that_runs_with_it(house: House, generator: FakeGenerator) -> None:

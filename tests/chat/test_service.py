@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ import pytest
 from tests.chat.houses import FETCH, FRESH, FakeGenerator, grounding_of, links, make, talk, text_of
 from tests.retrieve.rows import chunk, update
 from vaultbridge.chat.language import CHINESE, ENGLISH
-from vaultbridge.chat.service import Grounding, GroundingMode, Request, Sources, SourcesMode
+from vaultbridge.chat.service import AnswerEvent, Grounding, GroundingMode, Request, Sources, SourcesMode
 from vaultbridge.core.dialogue import (
     Continuation,
     Conversation,
@@ -45,6 +45,16 @@ from vaultbridge.retrieve.meaning import BARE_QUESTIONS
 
 BEES = talk("Where do bees sleep in the hive?")
 NONSENSE = talk("quantum chromodynamics lattice")
+
+
+SOURCES: tuple[SourcesMode, ...] = ("field", "markdown", "none")
+
+
+def unsupported(events: Sequence[AnswerEvent], choice: int = 0) -> list[str]:
+    """The sentences of a choice that no note holds, as they stand in its text."""
+    (sources,) = [event for event in events if isinstance(event, Sources)]
+    said = text_of(events, choice)
+    return [said[place.start : place.end] for place in sources.unsupported if place.choice == choice]
 
 
 def test_the_fake_is_a_generator() -> None:
@@ -131,6 +141,33 @@ async def test_the_source_line_is_in_the_language_of_the_question() -> None:
     house = await make(FakeGenerator("五花肉切块，小火炖一小时。"))
     events = await house.answer(Request(talk("红烧肉的五花肉怎么切？"), sources="markdown"))
     assert text_of(events).splitlines()[-1] == "来源：[[红烧肉]]"
+
+
+async def test_a_missing_mark_is_set_where_it_has_a_meaning_and_the_line_names_its_note_elsewhere() -> None:
+    house = await make(FakeGenerator("Bees sleep in the hive at night. ", "Really?"))
+    said = {mode: text_of(await house.answer(Request(BEES, sources=mode))) for mode in SOURCES}
+    assert said["field"] == "Bees sleep in the hive at night. [1] Really?"
+    assert said["markdown"] == "Bees sleep in the hive at night. Really?\n\nSources: [[Bees#Sleep]]"
+    assert said["none"] == "Bees sleep in the hive at night. Really?"
+    untouched = await house.answer(Request(BEES, hygiene=False))
+    assert text_of(untouched) == "Bees sleep in the hive at night. Really?"
+    assert links(untouched) == ["[[Bees#Sleep]]"]
+
+
+@pytest.mark.parametrize("mode", ["field", "markdown", "none"])
+async def test_sentences_that_no_note_holds_are_named_and_stay(mode: SourcesMode) -> None:
+    house = await make(FakeGenerator("Bees sleep in the hive at night [1]. ", "Quarks carry", " colour charge. Yes."))
+    events = await house.answer(Request(BEES, Sampling(n=2), sources=mode))
+    assert unsupported(events, 0) == unsupported(events, 1) == ["Quarks carry colour charge."]
+    assert all(
+        0.0 <= place.support < 0.5 for event in events if isinstance(event, Sources) for place in event.unsupported
+    )
+
+
+async def test_without_notes_no_sentence_is_called_unsupported() -> None:
+    house = await make(FakeGenerator("Quarks carry colour charge."))
+    assert unsupported(await house.answer(Request(NONSENSE))) == []
+    assert unsupported(await house.answer(Request(NONSENSE, editor=True))) == []
 
 
 async def test_no_sources_no_marks() -> None:
@@ -395,6 +432,7 @@ async def test_an_answer_with_a_form_of_its_own_is_left_as_it_is(sources: Source
     events = await house.answer(Request(BEES, sampling, sources=sources))
     assert json.loads(text_of(events)) == json.loads(said)
     assert links(events) == ["[[Bees#Sleep]]"]
+    assert unsupported(events) == [], "nor is it judged"
 
 
 async def test_reasoning_and_tool_calls_pass_as_they_are_and_are_no_part_of_the_answer() -> None:

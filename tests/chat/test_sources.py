@@ -96,12 +96,18 @@ def test_what_we_write_is_what_we_take_out(words: Phrases, link: str) -> None:
     assert without_sources(quoted) == "> Bees sleep.\n> \n> So they say.\n"
 
 
+def test_the_line_names_each_place_once_and_three_at_most() -> None:
+    cited = [citation(f"[[{name}]]") for name in "aabcd"]
+    assert sources_line(LANGUAGES[0], cited, "Yes.") == "\n\nSources: [[a]] · [[b]] · [[c]]"
+
+
 @pytest.mark.parametrize(
     ("text", "left"),
     [
         ("Bees sleep [[Bees#Sleep|1]][[Hives|12]].", "Bees sleep."),
         ("蜜蜂睡觉[[蜜蜂|1]]。", "蜜蜂睡觉。"),
         ("A delegate [2](Code/C%23.md#Delegates).", "A delegate."),
+        ("| Bees sleep [[Bees#Sleep\\|1]] | x |", "| Bees sleep | x |"),
     ],
 )
 def test_marks_that_became_links_are_taken_out(text: str, left: str) -> None:

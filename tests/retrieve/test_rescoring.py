@@ -150,7 +150,7 @@ async def store() -> FakeStore:
 async def test_a_search_is_reranked_but_no_single_lane(store: FakeStore) -> None:
     embeddings = FakeEmbeddings()
     await embed_all(store, embeddings)
-    retriever = Retriever(store, embeddings, Rescoring(store, Rerank()))
+    retriever = Retriever(store, embeddings, rescoring=Rescoring(store, Rerank()))
     for found in (
         await retriever.search(Query("how often water tomatoes")),
         await retriever.relevant(Query("how often water tomatoes")),
@@ -165,7 +165,7 @@ async def test_a_search_is_reranked_but_no_single_lane(store: FakeStore) -> None
 async def test_what_is_away_is_told_of_every_lane(store: FakeStore) -> None:
     embeddings = FakeEmbeddings()
     embeddings.failure = WorkerLost("It died.")
-    retriever = Retriever(store, embeddings, Rescoring(store, Rerank(NotReady("It loads."))))
+    retriever = Retriever(store, embeddings, rescoring=Rescoring(store, Rerank(NotReady("It loads."))))
     found = await retriever.search(Query("water tomatoes"))
     assert found.hits
     assert found.degraded == {"dense": "worker_lost", "rerank": "not_ready"}

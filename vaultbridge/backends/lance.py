@@ -31,7 +31,6 @@ from vaultbridge.backends.lance_tables import (
     table_names,
 )
 from vaultbridge.backends.lance_vectors import PREFIX, VectorTable
-from vaultbridge.backends.link_graph import graph
 from vaultbridge.core.errors import StoreMismatch
 from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.search import Embedding, Scope, Scored, StoreCounts, Vector

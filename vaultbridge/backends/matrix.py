@@ -42,7 +42,8 @@ class Matrix:
 
     def cosines(self, vector: Vector, rows: int) -> Vector:
         """The cosine of ``vector`` with each of the first ``rows`` rows."""
-        direction = vector.astype(np.float32) / max(float(np.linalg.norm(vector)), np.finfo(np.float32).tiny)
+        direction = vector.astype(np.float32)
+        direction = direction / np.maximum(np.linalg.norm(direction), np.finfo(np.float32).tiny)
         starts = range(0, rows, BLOCK_ROWS)
         found = [block[: rows - at] @ direction for at, block in zip(starts, self._blocks, strict=False)]
         return np.concatenate(found) if found else np.empty(0, np.float32)

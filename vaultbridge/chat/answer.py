@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from vaultbridge.chat.choice import Choice
 from vaultbridge.chat.events import Sources
@@ -13,10 +13,12 @@ from vaultbridge.core.search import Citation
 
 class Answer:
     """Each choice has its Finished, the last one behind Sources. It is ``over`` when all have; what the generator may
-    still say is not waited for."""
+    still say is not waited for. Notes that get into ``gone`` meanwhile are not cited any more."""
 
-    def __init__(self, count: int, citations: Sequence[Citation], manner: Manner, prompt_tokens: int) -> None:
-        self._choices = [Choice(index, citations, manner) for index in range(count)]
+    def __init__(
+        self, count: int, citations: Sequence[Citation], manner: Manner, prompt_tokens: int, gone: Set[str]
+    ) -> None:
+        self._choices = [Choice(index, citations, manner, gone) for index in range(count)]
         self._prompt_tokens = prompt_tokens
 
     @property
@@ -45,5 +47,6 @@ class Answer:
     def _finish(self, choice: Choice, end: Finished) -> Iterator[Piece | Sources | Finished]:
         yield from choice.finish(end)
         if self.over:
-            yield Sources(tuple(dict.fromkeys(cited for choice in self._choices for cited in choice.used)))
+            used = dict.fromkeys(cited for choice in self._choices for cited in choice.used)
+            yield Sources(tuple(used), tuple(place for choice in self._choices for place in choice.unsupported))
         yield end

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
-from vaultbridge.chat.citations import MarkFilter, attribute, relabelled
+from vaultbridge.chat.citations import attribute, relabelled
+from vaultbridge.chat.events import Unsupported
 from vaultbridge.chat.hygiene.cleaning import cleaning
 from vaultbridge.chat.manner import Manner
+from vaultbridge.chat.marks import MarkFilter
 from vaultbridge.chat.request import SourcesMode
 from vaultbridge.chat.sources import sources_line
 from vaultbridge.chat.stream import Chain, TextFilter
+from vaultbridge.chat.support import Support
 from vaultbridge.core.dialogue import Finished, Piece
 from vaultbridge.core.search import Citation
 from vaultbridge.retrieve.draft import in_a_sentence
 
 
 class Choice:
-    """Passes pieces on as they are to be shown; ``used`` are the citations that it rests on, once it is ``finished``.
+    """Passes pieces on as they are to be shown.
+
+    Once it is ``finished``, ``used`` are the citations that it rests on and ``unsupported`` the sentences that rest on
+    none. Notes that are in ``gone`` by then are not named.
 
     A ``plain`` choice has no reasoning and no tool calls: its tokens are those of its text.
     """
 
-    def __init__(self, index: int, citations: Sequence[Citation], manner: Manner) -> None:
+    def __init__(self, index: int, citations: Sequence[Citation], manner: Manner, gone: Set[str]) -> None:
         self._index = index
         self._citations = citations
         self._manner = manner
-        self._marks = MarkFilter({citation.number: _shown(citation, manner.sources) for citation in citations})
+        self._support = Support(citations)
+        self._gone = gone
+        self._marks = MarkFilter(
+            citations,
+            self._support,
+            own={citation.number: _shown(citation, manner.sources) for citation in citations},
+            inserted={citation.number: _inserted(citation, manner) for citation in citations},
+            gone=gone,
+        )
         self._filter = self._chosen()
         self._said: list[str] = []
         self._called = False
         self.tokens = 0
         self.used: list[Citation] = []
+        self.unsupported: list[Unsupported] = []
         self.plain = True
         self.finished = False
 
@@ -61,10 +76,16 @@ class Choice:
 
     def finish(self, end: Finished) -> Iterator[Piece]:
         """What was still held back, and the line of sources if one belongs there."""
+        self._marks.cut = end.reason == "length"
         if rest := self._filter.finish():
             yield self._more(rest)
         self.finished = True
-        self.used = attribute(self.text, self._citations, self._marks.used)
+        standing = [citation for citation in self._citations if citation.path not in self._gone]
+        self.used = attribute(self._support.of(self.text), self._marks.credit, standing)
+        said = len(self.text)
+        self.unsupported = [
+            replace(place, choice=self._index) for place in self._marks.unsupported if place.end <= said
+        ]
         if self.used and self._manner.sources == "markdown" and self._takes_sources(end):
             yield self._more(sources_line(self._manner.words, self.used, self.text))
 
@@ -95,3 +116,9 @@ def _shown(citation: Citation, mode: SourcesMode) -> str:
     if mode == "markdown":
         return relabelled(citation.link, str(citation.number))
     return f"[{citation.number}]" if mode == "field" else ""
+
+
+def _inserted(citation: Citation, manner: Manner) -> str:
+    """A mark that the model did not set. As text only the line of sources has its link: a link behind every sentence
+    is too many for a note, and for its graph."""
+    return f"[{citation.number}]" if manner.clean and manner.sources == "field" else ""

@@ -23,10 +23,25 @@ class Grounding:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
-    """After the last piece: the citations that the answer, all its choices together, rests on."""
+class Unsupported:
+    """A sentence that no note holds: characters ``[start, end)`` of a choice's text.
 
-    used: tuple[Citation, ...]
+    ``support`` is the part of it that the best note holds, 0 to 1.
+    """
+
+    start: int
+    end: int
+    support: float
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """After the last piece: the citations that the answer, all its choices together, rests on, and what rests on
+    none."""
+
+    used: tuple[Citation, ...] = ()
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 AnswerEvent = Grounding | Piece | Sources | Finished | Failed

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from vaultbridge.chat.citations import LinkWriter, is_real, note_name
+from vaultbridge.chat.citations import LinkWriter, is_real, note_name, repeats
 from vaultbridge.chat.language import Phrases, phrases
 from vaultbridge.chat.request import GroundingMode
 from vaultbridge.core.dialogue import Conversation, Prompt
-from vaultbridge.core.notes import IndexedNote, NotePath
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath
 from vaultbridge.core.ports import ChunkStore, Clock
 from vaultbridge.core.search import Citation, Hit, Query, Scope
 from vaultbridge.retrieve.intent import read_intent
@@ -24,7 +24,8 @@ class Evidence:
 
     ``unknown``: only the vault shall answer, and no hit speaks of the question; ``closest`` are the best of the others.
     ``unseen`` notes may not be cited, whatever was cited before. ``words`` are in the language of the question.
-    ``degraded``: lanes of the search that did not answer, and the code of what kept each away.
+    ``outlines`` are all chunks of the notes in which a hit's heading stands twice. ``degraded``: lanes of the search
+    that did not answer, and the code of what kept each away.
     """
 
     words: Phrases
@@ -34,6 +35,7 @@ class Evidence:
     notes: Mapping[NotePath, IndexedNote] = field(default_factory=dict)
     writer: LinkWriter = field(default_factory=lambda: LinkWriter(()))
     unseen: Collection[NotePath] = ()
+    outlines: Mapping[NotePath, Sequence[Chunk]] = field(default_factory=dict)
     degraded: Mapping[str, str] = field(default_factory=dict)
 
     def stands(self, citation: Citation) -> bool:
@@ -85,6 +87,8 @@ class Finder:
         paths = dict.fromkeys([*(hit.chunk.note for hit in (*found.hits, *closest)), *before])
         known = [await self._store.note(path) for path in paths]
         notes = {note.state.path: note for note in known if note is not None}
+        shown = [hit.chunk for hit in (*found.hits, *closest) if hit.chunk.note in notes]
+        twice = {chunk.note for chunk in shown if repeats(chunk, notes[chunk.note])}
         return Evidence(
             words,
             found.hits,
@@ -93,5 +97,6 @@ class Finder:
             notes=notes,
             writer=LinkWriter(await self._store.paths()),
             unseen={path for path in paths if path == editing or note_name(path) == question.editing},
+            outlines={path: await self._store.chunks(path) for path in twice},
             degraded=found.degraded,
         )

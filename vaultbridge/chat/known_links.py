@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from vaultbridge.chat.citations import LinkWriter, linkable, note_name
@@ -23,23 +23,26 @@ def quoted_places(texts: Iterable[str]) -> frozenset[str]:
 @dataclass(frozen=True, slots=True)
 class KnownLinks:
     """``writer`` knows every note by name, ``notes`` some of them with their headings; ``quoted`` places stand in
-    the prompt."""
+    the prompt. Nobody knows any more whether those in ``gone`` are there."""
 
     writer: LinkWriter
     notes: Mapping[NotePath, IndexedNote] = field(default_factory=dict)
     quoted: frozenset[str] = frozenset()
+    gone: Set[str] = frozenset()
 
     def real(self, target: str, fragment: str) -> tuple[str, str] | None:
         """What of a link's target and fragment is real; None if nothing is.
 
         A heading that is not known to be there goes, even if nobody knows that it is not. An alias leads to its note.
         """
-        if _place(target, fragment) in self.quoted:
+        named = self.writer.named(target)
+        paths = [path for path in named if path not in self.gone]
+        if _place(target, fragment) in self.quoted and (paths or not named):
             return target, fragment
-        paths = self.writer.named(target)
-        if not paths:
+        if not named:
             folded = target.casefold()
-            paths = [path for path, note in self.notes.items() if folded in map(str.casefold, note.aliases)]
+            aliased = (path for path, note in self.notes.items() if folded in map(str.casefold, note.aliases))
+            paths = [path for path in aliased if path not in self.gone]
             target = note_name(paths[0]) if paths else target
         if not paths:
             return None

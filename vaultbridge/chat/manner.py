@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from vaultbridge.chat.evidence import Evidence
@@ -33,8 +33,9 @@ class Manner:
     known: KnownLinks | None
 
 
-def choose_manner(request: Request, evidence: Evidence, cited: Sequence[Citation]) -> Manner:
-    """How the answer to a request is written whose prompt holds what is ``cited``.
+def choose_manner(request: Request, evidence: Evidence, cited: Sequence[Citation], gone: Set[str]) -> Manner:
+    """How the answer to a request is written whose prompt holds what is ``cited``; notes that get into ``gone``
+    meanwhile are linked no more.
 
     What will stand in a title, or in the middle of a line, has no links in it.
     """
@@ -51,7 +52,9 @@ def choose_manner(request: Request, evidence: Evidence, cited: Sequence[Citation
         clean=request.hygiene and not verbatim and (editor or bool(cited)),
         editor=editor,
         draft=draft,
-        known=KnownLinks(evidence.writer, evidence.notes, quoted_places(read)) if request.grounding != "off" else None,
+        known=None
+        if request.grounding == "off"
+        else KnownLinks(evidence.writer, evidence.notes, quoted_places(read), gone),
     )
 
 

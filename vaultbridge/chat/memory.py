@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -165,6 +165,10 @@ class Thread:
     @property
     def _warm_key(self) -> str:
         return f"warm {self._keys[self._newest]}"  # what stands before the newest question, whose text is not final
+
+    def standing(self, citations: Iterable[Citation]) -> list[Citation]:
+        """Those of the citations whose notes were not forgotten since the request began."""
+        return [citation for citation in citations if citation.path not in self.gone]
 
     def warmed(self, offered: Sequence[Citation]) -> None:
         """Keep what a warm call offers beside the question, whatever its text will be."""

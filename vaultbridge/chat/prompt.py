@@ -76,13 +76,13 @@ def ground(thread: Thread, evidence: Evidence, budget: int) -> Grounded:
     standing = _standing(turns, evidence)
     blocks = {at: _only(turns[at].block, cited) for at, cited in standing.items()}
     left = _newest(blocks, EARLIER_BUDGETS * budget)
-    write = evidence.writer.link
-    earlier = [replace(c, link=write(c.path, c.heading)) for at in left for c in standing[at]]
+    write = evidence.writer.place
+    earlier = [replace(c, link=write(c.path, c.fragment)) for at in left for c in standing[at]]
     present = {_place(citation) for citation in earlier}
     # A note that changed during the search has a text by now that is not at hand.
     hits = [hit for hit in evidence.hits if hit.chunk.note not in thread.gone and _place_of(hit) not in present]
     hits = _led(hits, [_place(citation) for citation in thread.lead], budget)
-    offered = cite(hits, evidence.notes, evidence.writer, first=highest + 1)
+    offered = cite(hits, evidence.notes, evidence.writer, highest + 1, evidence.outlines)
     outgrown = [c for at in blocks if at not in left for c in standing[at]]
     prompt, words = thread.prompt, evidence.words
     if not earlier and not offered:

@@ -181,11 +181,12 @@ class ChatService:
             async with aclosing(generator.stream(grounded.prompt, sampling)) as events:
                 async for event in events:
                     if isinstance(event, Started):
-                        kept = grounded.kept(event.kept)
+                        kept = thread.standing(grounded.kept(event.kept))
                         thread.asked(grounded.turn(event.kept), grounded.fallen(event.kept))
-                        manner = choose_manner(request, grounded.evidence, kept)
-                        answer = Answer(sampling.n, kept, manner, event.prompt_tokens)
-                        omitted = dict.fromkeys(citation.link for citation in grounded.omitted(event.kept))
+                        manner = choose_manner(request, grounded.evidence, kept, thread.gone)
+                        answer = Answer(sampling.n, kept, manner, event.prompt_tokens, thread.gone)
+                        left_out = thread.standing(grounded.omitted(event.kept))
+                        omitted = dict.fromkeys(citation.link for citation in left_out)
                         yield Grounding(tuple(kept), tuple(omitted), self._freshness(), grounded.evidence.degraded)
                     elif isinstance(event, Failed):
                         yield event
@@ -215,7 +216,7 @@ class ChatService:
         except VaultbridgeError as error:
             yield Failed(error)
             return
-        citations = cite(evidence.hits, evidence.notes, evidence.writer)
+        citations = cite(evidence.hits, evidence.notes, evidence.writer, outlines=evidence.outlines)
         yield Grounding(tuple(citations), (), self._freshness(), evidence.degraded)
         for text in extract(citations, evidence.words, self._fetch_command):
             yield Piece(text)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from vaultbridge.chat.citations import MOST_SOURCES
 from vaultbridge.chat.language import LANGUAGES, Phrases
 from vaultbridge.core.dialogue import Continuation, Message, Prompt
 from vaultbridge.core.search import Citation
@@ -20,9 +21,10 @@ _MARK = re.compile(r" ?(?<!!)(?:\[\[[^\[\]|\n]+\|\d{1,3}\]\]|\[\d{1,3}\]\([^()\s
 
 
 def sources_line(words: Phrases, citations: Sequence[Citation], behind: str) -> str:
-    """An empty line and a line of links, to stand behind the text ``behind``."""
+    """An empty line and a line of links to the first three places, to stand behind the text ``behind``."""
     blank = "\n" * max(0, 2 - (len(behind) - len(behind.rstrip("\n"))))
-    return f"{blank}{words.sources}{_BETWEEN.join(citation.link for citation in citations)}"
+    links = list(dict.fromkeys(citation.link for citation in citations))[:MOST_SOURCES]
+    return f"{blank}{words.sources}{_BETWEEN.join(links)}"
 
 
 def without_sources(text: str) -> str:

@@ -100,7 +100,11 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Citation:
     """A numbered place in the vault whose text was in the prompt. ``heading`` is empty above the first one;
-    ``link`` is the wikilink as Obsidian would write it; ``quote`` is the text at ``span``."""
+    ``link`` is the wikilink as Obsidian would write it; ``quote`` is the text at ``span``.
+
+    ``fragment`` is the place within the note as the link has it (``Heading``, ``Parent#Heading``, ``^block``);
+    ``context`` is what stood above the quote.
+    """
 
     number: int
     path: NotePath
@@ -108,6 +112,8 @@ class Citation:
     span: Span
     quote: str
     link: str
+    fragment: str = ""
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import TypedDict
 
-from vaultbridge.chat.service import AnswerEvent, Grounding
+from vaultbridge.chat.service import AnswerEvent, Grounding, Sources
 from vaultbridge.core.dialogue import Timings
 from vaultbridge.core.notes import Span
 from vaultbridge.core.search import Citation, Freshness
@@ -60,10 +60,21 @@ class TimingsView(TypedDict):
     accepted: int
 
 
-class AnswerView(TypedDict, total=False):
-    """What an answer rests on. In a stream the citations come first; those used, and the timings, come last.
+class UnsupportedView(TypedDict):
+    """A sentence that no note holds: characters (code points) ``start`` to ``end`` of the text of a ``choice``.
 
-    ``degraded`` is there if a lane of the search was away.
+    ``support`` is the part of it that the best note holds, 0 to 1.
+    """
+
+    choice: int
+    start: int
+    end: int
+    support: float
+
+
+class AnswerView(TypedDict, total=False):
+    """What an answer rests on. In a stream the citations come first; those used, the sentences that rest on none, and
+    the timings come last. ``degraded`` is there if a lane of the search was away.
     """
 
     grounded: bool
@@ -72,6 +83,7 @@ class AnswerView(TypedDict, total=False):
     freshness: FreshnessView
     degraded: list[LaneAwayView]
     used: list[int]
+    unsupported: list[UnsupportedView]
     timings: TimingsView
 
 
@@ -116,10 +128,14 @@ def grounding_view(event: AnswerEvent) -> AnswerView:
     return view
 
 
-def ended_view(used: Sequence[Citation], timings: Timings) -> AnswerView:
+def ended_view(sources: Sources, timings: Timings) -> AnswerView:
     """What is known when an answer ends."""
     return {
-        "used": [citation.number for citation in used],
+        "used": [citation.number for citation in sources.used],
+        "unsupported": [
+            {"choice": place.choice, "start": place.start, "end": place.end, "support": round(place.support, 3)}
+            for place in sources.unsupported
+        ],
         "timings": {
             "queue_ms": timings.queue_ms,
             "prefill_ms": timings.prefill_ms,

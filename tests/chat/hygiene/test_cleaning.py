@@ -6,23 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.chat.cited import citation, marks
 from tests.chat.hygiene.streams import cut, delays, pushed, through
-from vaultbridge.chat.citations import LinkWriter, MarkFilter
+from vaultbridge.chat.citations import LinkWriter
 from vaultbridge.chat.hygiene.cleaning import cleaning
 from vaultbridge.chat.known_links import KnownLinks
 from vaultbridge.chat.stream import TextFilter
 from vaultbridge.core.notes import NotePath
 from vaultbridge.retrieve.draft import Draft
 
+CITED = citation(1, "Bees sleep in the hive at night.")
 KNOWN = KnownLinks(LinkWriter([NotePath("Bees.md")]))
 
 
 def prose() -> TextFilter:
-    return cleaning(Draft("Where do bees sleep?"), MarkFilter({1: "[[Bees|1]]"}), KNOWN, editor=True)
+    return cleaning(Draft("Where do bees sleep?"), marks(CITED, own={1: "[[Bees|1]]"}), KNOWN, editor=True)
 
 
 def code() -> TextFilter:
-    return cleaning(Draft("So:\n\n```python\nx = 0"), MarkFilter({}), KNOWN, editor=True)
+    return cleaning(Draft("So:\n\n```python\nx = 0"), marks(), KNOWN, editor=True)
 
 
 snippets = st.sampled_from(
@@ -87,6 +89,6 @@ def test_in_code_only_code_is_produced_to_its_closing_fence(said: str, shown: st
 
 def test_code_is_for_editors() -> None:
     def chat() -> TextFilter:
-        return cleaning(Draft("What is this?\n```py\nx = 0"), MarkFilter({}), KNOWN, editor=False)
+        return cleaning(Draft("What is this?\n```py\nx = 0"), marks(), KNOWN, editor=False)
 
     assert through(chat, "It sets x.") == "It sets x."

@@ -20,8 +20,9 @@ END = 256
 class FakeDecoder:
     """Implements ``core.ports.Decoder`` deterministically, and refuses whatever the real cache would not survive.
 
-    With notes in the prompt the answer is the first line of note 1 and its mark; without, it is ``You said: `` and
-    the last line of the prompt. What it can be asked for beside that, in the lines at the end of the user's turn:
+    With notes in the prompt the answer is the first line of note 1 that is no heading, and its mark; without, it is
+    ``You said: `` and the last line of the prompt. What it can be asked for beside that, in the lines at the end of the
+    user's turn:
 
     - ``call NAME {json}``, once or in several lines, with tools in the prompt: calls them. If a call is required and
       none is asked for, it calls the first tool, with arguments that the tool's schema allows.

@@ -9,7 +9,7 @@ from typing import Any
 
 from vaultbridge.core.dialogue import Conversation, Message
 
-_NOTE = re.compile(r"^\[1\] [^\n]*\n+(?P<text>[^\n]+)", re.MULTILINE)
+_NOTE = re.compile(r"^\[1\] [^\n]*\n+(?:#[^\n]*\n+)*(?P<text>[^\n]+)", re.MULTILINE)
 _CALL = re.compile(r"call (?P<name>\S+) (?P<arguments>\{.*\})\s*")
 _USER, _TOOL, _ASSISTANT, _TOOLS, _REQUIRED = "<user>\n", "<tool>\n", "<assistant>\n", "<tools>\n", "must call: "
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from vaultbridge.chat.citations import MarkFilter
 from vaultbridge.chat.hygiene.fences import CodeFilter, FenceCloser, WrapFilter
 from vaultbridge.chat.hygiene.links import LinkFilter
 from vaultbridge.chat.hygiene.opening import OpeningFilter, echo_of, front_matter, repeated
@@ -10,6 +9,7 @@ from vaultbridge.chat.hygiene.preamble import preamble
 from vaultbridge.chat.hygiene.repeats import RepeatFilter
 from vaultbridge.chat.hygiene.thinking import ThinkingFilter
 from vaultbridge.chat.known_links import KnownLinks
+from vaultbridge.chat.marks import MarkFilter
 from vaultbridge.chat.stream import Chain, TextFilter
 from vaultbridge.retrieve.draft import Draft
 

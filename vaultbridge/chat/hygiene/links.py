@@ -34,6 +34,8 @@ class LinkFilter(InlineFilter):
         real = self._known.real(target, fragment)
         if real == (target, fragment):
             return token[0]
+        if real is None and target.isdigit():
+            return f"[{target}]"  # a mark, which is not for us to decide on
         if real is None:
             return alias or " > ".join(filter(None, [target, *fragment.split("#")])) or token[0]
         place = "#".join(filter(None, real))

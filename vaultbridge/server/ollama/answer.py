@@ -9,7 +9,6 @@ from typing import Any
 
 from vaultbridge.chat.service import AnswerEvent, Sources
 from vaultbridge.core.dialogue import CallHead, Failed, Finished, Piece
-from vaultbridge.core.search import Citation
 from vaultbridge.server.asking import Events, failing_softly
 from vaultbridge.server.errors import MessageBody, error_view
 from vaultbridge.server.ollama.documents import CallDetails, Ending, Envelope, Line, Said
@@ -85,7 +84,7 @@ async def whole(envelope: Envelope, first: AnswerEvent, events: Events) -> Line:
 
 async def _told(events: Events, thinks: bool) -> AsyncGenerator[Said | Ending | Failed, None]:
     """What events say, in this dialect's units: a tool's call is told of when it is whole."""
-    used: tuple[Citation, ...] = ()
+    sources = Sources()
     calls = Calls()
     async with aclosing(events):
         async for event in events:
@@ -98,11 +97,11 @@ async def _told(events: Events, thinks: bool) -> AsyncGenerator[Said | Ending | 
                 if event.text or event.logprobs:
                     yield Said(event.text, logprobs=list(event.logprobs))
             elif isinstance(event, Sources):
-                used = event.used
+                sources = event
             elif isinstance(event, Finished):
                 if calls:
                     yield calls.said()
-                yield Ending(event, used)
+                yield Ending(event, sources)
             elif isinstance(event, Failed):
                 yield event
 

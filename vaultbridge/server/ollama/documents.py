@@ -9,8 +9,8 @@ from typing import Any, Literal, cast
 
 from typing_extensions import NotRequired, TypedDict
 
+from vaultbridge.chat.service import Sources
 from vaultbridge.core.dialogue import Finished, TokenLogprob
-from vaultbridge.core.search import Citation
 from vaultbridge.server.likelihoods import ChosenLikelihood, likelihoods
 from vaultbridge.server.views import AnswerView, ended_view
 
@@ -91,10 +91,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an answer ended, and the citations that it rests on."""
+    """How an answer ended, and what it rests on."""
 
     finished: Finished
-    used: tuple[Citation, ...]
+    sources: Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Envelope:
         line["prompt_eval_duration"] = int(finished.timings.prefill_ms * 1e6)
         line["eval_count"] = finished.usage.completion_tokens
         line["eval_duration"] = int(finished.timings.decode_ms * 1e6)
-        line["vaultbridge"] = ended_view(ending.used, finished.timings)
+        line["vaultbridge"] = ended_view(ending.sources, finished.timings)
         return line
 
     def loaded(self) -> Line:

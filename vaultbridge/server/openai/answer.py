@@ -9,7 +9,6 @@ from typing import Protocol, TypeVar
 
 from vaultbridge.chat.service import AnswerEvent, Sources
 from vaultbridge.core.dialogue import CallHead, Failed, Finished, FinishReason, Piece, TokenLogprob, Usage
-from vaultbridge.core.search import Citation
 from vaultbridge.server.asking import Events, failing_softly
 from vaultbridge.server.openai.usage import UsageView, usage_view
 from vaultbridge.server.views import AnswerView, ended_view, grounding_view
@@ -86,7 +85,7 @@ async def chunks(
     Of several choices each has its own role and finish; the citations that were used are known at the last one.
     A failure in the middle travels as an ``error`` key beside valid ``choices``: some clients throw on anything else.
     """
-    used: tuple[Citation, ...] = ()
+    sources = Sources()
     choices = {0: Choice(0)}
     async with aclosing(failing_softly(events)) as safe:
         yield envelope.opening(0, grounding_view(first))
@@ -99,10 +98,10 @@ async def chunks(
                     yield chunk
                 choices[event.choice].add(event)
             elif isinstance(event, Sources):
-                used = event.used
+                sources = event
             elif isinstance(event, Finished):
                 choices[event.choice].finished = event
-                yield envelope.closing(event.choice, event.reason, ended_view(used, event.timings))
+                yield envelope.closing(event.choice, event.reason, ended_view(sources, event.timings))
             elif isinstance(event, Failed):
                 unfinished = next((choice.index for choice in choices.values() if choice.finished is None), 0)
                 yield envelope.failure(unfinished, event.error)
@@ -113,7 +112,7 @@ async def chunks(
 
 async def whole(envelope: Envelope[ChunkT_co, BodyT_co], first: AnswerEvent, events: Events) -> BodyT_co:
     """The body of an answer that is not streamed. Raises the error that ended it."""
-    used: tuple[Citation, ...] = ()
+    sources = Sources()
     choices = {0: Choice(0)}
     last: Finished | None = None
     async with aclosing(events):
@@ -121,7 +120,7 @@ async def whole(envelope: Envelope[ChunkT_co, BodyT_co], first: AnswerEvent, eve
             if isinstance(event, Failed):
                 raise event.error
             if isinstance(event, Sources):
-                used = event.used
+                sources = event
             elif isinstance(event, (Piece, Finished)):
                 choice = choices.setdefault(event.choice, Choice(event.choice))
                 if isinstance(event, Finished):
@@ -130,7 +129,7 @@ async def whole(envelope: Envelope[ChunkT_co, BodyT_co], first: AnswerEvent, eve
                     choice.add(event)
     assert last is not None, "an answer without an end"
     ours = grounding_view(first)
-    ours.update(ended_view(used, last.timings))
+    ours.update(ended_view(sources, last.timings))
     return envelope.whole([choices[index] for index in sorted(choices)], _usage(choices.values()), ours)
 
 

@@ -11,7 +11,6 @@ from typing_extensions import Unpack
 
 from vaultbridge.chat.service import AnswerEvent, Sources
 from vaultbridge.core.dialogue import Failed, Finished, Piece, Usage
-from vaultbridge.core.search import Citation
 from vaultbridge.server.asking import Events, failing_softly
 from vaultbridge.server.errors import error_view, status_of
 from vaultbridge.server.openai.response_items import ItemWriter, MessageWriter, writer
@@ -58,13 +57,13 @@ class Response:
         for kind, fields in self._open.growing(piece):
             yield self._of_item(self._open, kind, fields)
 
-    def finish(self, finished: Finished, used: tuple[Citation, ...]) -> Iterator[ResponseEvent]:
+    def finish(self, finished: Finished, sources: Sources) -> Iterator[ResponseEvent]:
         """It ends, or its tokens do."""
         cut = finished.reason == "length"
         if self._open is None:
             yield from self._begin_item(MessageWriter())
         yield from self._close("incomplete" if cut else "completed")
-        self._ours.update(ended_view(used, finished.timings))
+        self._ours.update(ended_view(sources, finished.timings))
         self.view["usage"] = _usage(finished.usage, self._reasoning_tokens)
         if cut:
             self.view["status"] = "incomplete"
@@ -116,20 +115,20 @@ async def response_events(
     response: Response, first: AnswerEvent, events: Events
 ) -> AsyncGenerator[ResponseEvent, None]:
     """The events of a stream; the last one has the whole response, or says why there is none."""
-    used: tuple[Citation, ...] = ()
+    sources = Sources()
     async with aclosing(failing_softly(events)) as safe:
         for told in response.begin(first):
             yield told
         async for event in safe:
             if isinstance(event, Sources):
-                used = event.used
-            for told in _told(response, event, used):
+                sources = event
+            for told in _told(response, event, sources):
                 yield told
 
 
 async def whole_response(response: Response, first: AnswerEvent, events: Events) -> ResponseView:
     """The body of a response that is not streamed. Raises the error that ended it."""
-    used: tuple[Citation, ...] = ()
+    sources = Sources()
     async with aclosing(events):
         for _ in response.begin(first):
             pass
@@ -137,17 +136,17 @@ async def whole_response(response: Response, first: AnswerEvent, events: Events)
             if isinstance(event, Failed):
                 raise event.error
             if isinstance(event, Sources):
-                used = event.used
-            for _ in _told(response, event, used):
+                sources = event
+            for _ in _told(response, event, sources):
                 pass
     return response.view
 
 
-def _told(response: Response, event: AnswerEvent, used: tuple[Citation, ...]) -> Iterator[ResponseEvent]:
+def _told(response: Response, event: AnswerEvent, sources: Sources) -> Iterator[ResponseEvent]:
     if isinstance(event, Piece):
         yield from response.say(event)
     elif isinstance(event, Finished):
-        yield from response.finish(event, used)
+        yield from response.finish(event, sources)
     elif isinstance(event, Failed):
         yield from response.fail(event.error)
 
