@@ -86,9 +86,7 @@ class Retriever:
         if self._rescoring is None or query.mode != "hybrid":
             return replace(found, hits=tuple(found.hits[: query.limit]))
         again = await self._rescoring.rescored(found.hits, query.text, findings.multi)
-        return replace(
-            found, hits=tuple(again.hits[: query.limit]), degraded={**found.degraded, **again.degraded}
-        )
+        return replace(found, hits=tuple(again.hits[: query.limit]), degraded={**found.degraded, **again.degraded})
 
     async def _follow(self, hits: Sequence[Hit], query: Query) -> tuple[list[Hit], dict[NotePath, NotePath]]:
         """Let the best notes share their scores with those that they are linked with."""
