@@ -171,8 +171,8 @@ class ChatService:
                 return
             if self._is_unknown(request, grounded):
                 evidence = grounded.evidence
-                closest = cite(evidence.closest, evidence.notes, evidence.writer)
-                yield Grounding((), (), self._freshness())
+                closest = cite(evidence.closest, evidence.notes, evidence.writer, outlines=evidence.outlines)
+                yield Grounding((), (), self._freshness(), evidence.degraded)
                 yield Piece(not_found(closest, evidence.words, await self._store.counts()), tokens=0)
                 yield Sources(())
                 yield Finished("stop", Usage(0, 0))

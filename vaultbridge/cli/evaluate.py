@@ -192,9 +192,8 @@ async def _run(asked: _Asked, wanted: _Wanted) -> None:
         draw_evaluation(evaluation, f"{asked.name}, embedder {services.names.embedder or 'none'}", wanted.plot)
     if wanted.as_json:
         head = {"collection": asked.name, "embedder": services.names.embedder, "reranker": services.names.reranker}
-        print_json(
-            {**head, "queries": len(cases), **evaluation_view(evaluation), **({"fit": fitted} if fitted else {})}
-        )
+        figures = {"queries": len(cases), **evaluation_view(evaluation), **({"fit": fitted} if fitted else {})}
+        print_json({**head, **figures})
         return
     reranker = f", reranker {services.names.reranker}" if services.names.reranker else ""
     out.print(f"{asked.name}, embedder {services.names.embedder or 'none'}{reranker}, {len(cases)} questions")

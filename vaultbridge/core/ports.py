@@ -255,7 +255,7 @@ class ChunkStore(Protocol):
         """The stored vectors among ``digests``."""
 
     async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
-        """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, as compression left them."""
+        """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, as kept: compressed."""
 
     async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
         """The notes that each of ``paths`` links to or is linked from, resolved as Obsidian does, each once."""

@@ -35,8 +35,8 @@ class EmbedderInfo:
     """What an embedder is. ``fingerprint`` names the vector space: vectors with different ones never meet.
 
     ``floor`` is the dense cosine under which a chunk does not speak of the question; ``max_tokens`` is where a text
-    is cut; ``languages`` is empty for a multilingual embedder. ``sparse`` and ``multi`` say which heads it has beside the
-    dense one.
+    is cut; ``languages`` is empty for a multilingual embedder. ``sparse`` and ``multi`` say which heads it has beside
+    the dense one.
     """
 
     name: str
