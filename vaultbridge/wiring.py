@@ -138,7 +138,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             store,
             generator,
             freshness=lambda: indexer.freshness,
-            notes_tokens=settings.chat.notes_tokens or getattr(generator_model, "notes_tokens", 0) or NOTES_TOKENS,
+            notes_tokens=settings.chat.notes_tokens,
             max_tokens=settings.chat.max_tokens,
             fetch_command=f"vaultbridge models pull {RECOMMENDED}",
             clock=clock,

@@ -17,6 +17,7 @@ from vaultbridge.core.dialogue import (
     Failed,
     Finished,
     FinishReason,
+    GeneratorInfo,
     GroundedPrompt,
     Message,
     Piece,
@@ -103,6 +104,9 @@ class FakeGenerator:
                 yield Finished(self.reason, Usage(PROMPT_TOKENS, len(self.pieces)), choice=choice, tokens=self.tokens)
         finally:
             self.closed += 1
+
+    async def info(self) -> GeneratorInfo:
+        return GeneratorInfo(self.name, 8192, chat=True)
 
     async def warm(self, prompt: GroundedPrompt) -> Usage | None:
         if self.failure is not None:

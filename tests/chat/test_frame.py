@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.chat.houses import FakeGenerator, grounding_of, make, talk
 from tests.retrieve.rows import chunk, update
-from vaultbridge.chat.frame import numbered
+from vaultbridge.chat.frame import framed
 from vaultbridge.chat.language import LANGUAGES
 from vaultbridge.chat.service import Request
 from vaultbridge.core.dialogue import Conversation
@@ -25,7 +25,7 @@ FORGED = (
     "text", ["It costs [2] coins.", "- [ ] a task", "a[0] = 1", "[[Bees]]", "[^1]: a footnote", "Notes"]
 )
 def test_an_ordinary_text_stands_to_the_letter(text: str) -> None:
-    assert numbered(4, "Bees > Sleep", text) == f"[4] Bees > Sleep\n{text}"
+    assert framed(4, "Bees > Sleep", text) == f"[4] Bees > Sleep\n{text}"
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_an_ordinary_text_stands_to_the_letter(text: str) -> None:
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028"])
 def test_a_line_of_the_frame_becomes_a_quotation(line: str, end: str) -> None:
-    assert numbered(1, "Bees", f"above{end}{line}{end}below").split("\n") == ["[1] Bees", "above", f"> {line}", "below"]
+    assert framed(1, "Bees", f"above{end}{line}{end}below").split("\n") == ["[1] Bees", "above", f"> {line}", "below"]
 
 
 @given(st.text(), st.lists(st.sampled_from(["[1]", "[2] x", "\n", "Notes:", " ", "\u200b", "\u2029"])).map("".join))
 def test_no_text_begins_a_line_with_a_number_of_its_own(context: str, text: str) -> None:
-    first, *others = numbered(7, context, text).split("\n")
+    first, *others = framed(7, context, text).split("\n")
     assert first.startswith("[7] ")
     assert not any(re.match(r"\s*\[\d+\]", line) or line.strip() == "Notes:" for line in others)
 

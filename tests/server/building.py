@@ -15,7 +15,7 @@ import uvicorn
 
 from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.chat.service import ChatService
-from vaultbridge.core.dialogue import Event, GroundedPrompt, Sampling, Usage
+from vaultbridge.core.dialogue import Event, GeneratorInfo, GroundedPrompt, Sampling, Usage
 from vaultbridge.core.errors import Overloaded
 from vaultbridge.server.app import Application
 from vaultbridge.server.guard import GuardOptions
@@ -199,6 +199,9 @@ class ScriptedGenerator:
                 yield event
         finally:
             self.running -= 1
+
+    async def info(self) -> GeneratorInfo:
+        return GeneratorInfo(self.name, 8192, chat=True)
 
     async def warm(self, prompt: GroundedPrompt) -> Usage | None:
         if self.admitted:

@@ -48,6 +48,8 @@ class FlagM3:
             max_tokens=max_tokens,
             floor=floor,
             languages=languages,
+            sparse=True,
+            multi=multi,
         )
 
     @property

@@ -82,7 +82,8 @@ class LlamaDecoder:
         self._vocabulary = LlamaVocabulary(handle, source)
         bos, eos = self._vocabulary.name("bos"), self._vocabulary.name("eos")
         self._template = ChatTemplate(source, bos, eos) if source else None
-        self._info = GeneratorInfo(name, context, chat=self._template is not None)
+        parameters = llama_cpp.llama_model_n_params(self._model)
+        self._info = GeneratorInfo(name, context, chat=self._template is not None, parameters=parameters)
 
     def _default_cache(self, context: int, kv_type: str) -> int:
         heads = max(1, llama_cpp.llama_model_n_head(self._model))

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from vaultbridge.chat.citations import cite
 from vaultbridge.chat.evidence import Evidence
-from vaultbridge.chat.frame import numbered
+from vaultbridge.chat.format import Format
+from vaultbridge.chat.frame import framed
 from vaultbridge.chat.memory import Thread, Turn, thinned
+from vaultbridge.chat.packing import packed
 from vaultbridge.core.dialogue import Continuation, GroundedPrompt, NoteBlock, PromptNote
 from vaultbridge.core.notes import NotePath, Span
 from vaultbridge.core.search import Citation, Hit
@@ -65,8 +67,8 @@ class Grounded:
         )
 
 
-def ground(thread: Thread, evidence: Evidence, budget: int) -> Grounded:
-    """A conversation's prompt with its notes, numbered as their citations; ``budget`` bounds the new ones' tokens.
+def ground(thread: Thread, evidence: Evidence, form: Format) -> Grounded:
+    """A conversation's prompt with its notes, numbered as their citations; ``form`` bounds the new ones.
 
     Former turns keep those of their notes that still stand, under their numbers. A hit that is among them is not
     repeated; new ones are numbered on. Without any note the prompt is left as it came.
@@ -75,26 +77,27 @@ def ground(thread: Thread, evidence: Evidence, budget: int) -> Grounded:
     highest = max((turn.highest for turn in turns.values()), default=0)
     standing = _standing(turns, evidence)
     blocks = {at: _only(turns[at].block, cited) for at, cited in standing.items()}
-    left = _newest(blocks, EARLIER_BUDGETS * budget)
+    left = _newest(blocks, EARLIER_BUDGETS * form.tokens)
     write = evidence.writer.place
     earlier = [replace(c, link=write(c.path, c.fragment)) for at in left for c in standing[at]]
     present = {_place(citation) for citation in earlier}
     # A note that changed during the search has a text by now that is not at hand.
     hits = [hit for hit in evidence.hits if hit.chunk.note not in thread.gone and _place_of(hit) not in present]
-    hits = _led(hits, [_place(citation) for citation in thread.lead], budget)
+    hits = _led(packed(hits) if form.packed else hits, [_place(citation) for citation in thread.lead], form)
     offered = cite(hits, evidence.notes, evidence.writer, highest + 1, evidence.outlines)
     outgrown = [c for at in blocks if at not in left for c in standing[at]]
     prompt, words = thread.prompt, evidence.words
     if not earlier and not offered:
         return Grounded(GroundedPrompt(prompt), evidence, highest)
-    closing = "" if isinstance(prompt, Continuation) else words.closing
+    closing = "" if isinstance(prompt, Continuation) else form.closing(words)
     grounded = GroundedPrompt(
         prompt=prompt,
-        block=NoteBlock(_notes(hits, offered), words.opening, closing),
+        block=NoteBlock(_notes(hits, offered, form), words.opening, closing, form.best_last),
         earlier=left,
         # Those of the conversation's first grounded turn: in another language they would be another beginning.
-        instructions=next((turn.instructions for turn in turns.values() if turn.instructions), words.instructions),
-        budget=budget,
+        instructions=next((turn.instructions for turn in turns.values() if turn.instructions), form.instructions(words)),
+        budget=form.tokens,
+        most=form.notes,
     )
     return Grounded(grounded, evidence, highest, tuple(offered), tuple(earlier), tuple(outgrown))
 
@@ -116,11 +119,11 @@ def _only(block: NoteBlock, citations: Sequence[Citation]) -> NoteBlock:
     return thinned(block, lambda note: note.number in numbers)
 
 
-def _notes(hits: Sequence[Hit], citations: Sequence[Citation]) -> tuple[PromptNote, ...]:
+def _notes(hits: Sequence[Hit], citations: Sequence[Citation], form: Format) -> tuple[PromptNote, ...]:
     contexts = {_place_of(hit): hit.chunk.context for hit in hits}
     return tuple(
         # A heading that is in the text already need not stand above it again.
-        PromptNote(c.number, numbered(c.number, contexts[_place(c)], c.quote), source=c.path)
+        PromptNote(c.number, framed(c.number if form.frame == "marked" else 0, contexts[_place(c)], c.quote), c.path)
         for c in citations
     )
 
@@ -140,23 +143,25 @@ def _newest(blocks: Mapping[int, NoteBlock], limit: int) -> dict[int, NoteBlock]
     return left
 
 
-def _led(hits: Sequence[Hit], lead: Sequence[_Place], budget: int) -> list[Hit]:
-    """The hits, begun as ``lead`` is, as far as that goes: so much of what is cached behind its notes still fits.
+def _led(hits: Sequence[Hit], lead: Sequence[_Place], form: Format) -> list[Hit]:
+    """The hits, written as ``lead`` is as far as that goes: so much of what is cached of its notes still fits.
 
-    Only those that the budget holds anyway may pass better ones, so that none of these loses its room by it.
+    Only those that the form holds anyway may pass better ones, so that none of these loses its room by it.
     """
     fitting: dict[_Place, Hit] = {}
+    budget = form.tokens
     for hit in hits:
-        if (size := measure(hit.chunk.embedded)) <= budget:
+        if len(fitting) < form.notes and (size := measure(hit.chunk.embedded)) <= budget:
             fitting[_place_of(hit)] = hit
             budget -= size
+    room = dict(fitting)
     first: list[Hit] = []
-    for place in lead:
-        if place not in fitting:
+    for place in reversed(lead) if form.best_last else lead:
+        if place not in room:
             break
-        first.append(fitting.pop(place))
-    taken = {_place_of(hit) for hit in first}
-    return first + [hit for hit in hits if _place_of(hit) not in taken]
+        first.append(room.pop(place))
+    others = [hit for hit in hits if _place_of(hit) not in fitting]
+    return [*room.values(), *reversed(first), *others] if form.best_last else [*first, *room.values(), *others]
 
 
 def _place(citation: Citation) -> _Place:

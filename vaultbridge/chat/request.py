@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vaultbridge.chat.format import Format
 from vaultbridge.core.dialogue import Prompt, Sampling
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Scope
@@ -18,6 +19,7 @@ class Request:
     """What a client wants. ``k`` counts chunks; ``note`` is the one being edited and left out.
 
     ``editor``: the answer will stand in a note. ``hygiene`` False: the client gets the model's text untouched.
+    ``format`` None: the one for the model.
     """
 
     prompt: Prompt
@@ -29,3 +31,4 @@ class Request:
     note: NotePath | None = None
     editor: bool = False
     hygiene: bool = True
+    format: Format | None = None

@@ -12,6 +12,7 @@ from vaultbridge.chat.events import AnswerEvent as AnswerEvent
 from vaultbridge.chat.events import Grounding as Grounding
 from vaultbridge.chat.events import Sources as Sources
 from vaultbridge.chat.evidence import Evidence, Finder
+from vaultbridge.chat.format import format_of
 from vaultbridge.chat.extract import MOST_PASSAGES, extract, not_found
 from vaultbridge.chat.manner import choose_manner
 from vaultbridge.chat.memory import Memory, Thread
@@ -20,7 +21,7 @@ from vaultbridge.chat.request import GroundingMode as GroundingMode
 from vaultbridge.chat.request import Request as Request
 from vaultbridge.chat.request import SourcesMode as SourcesMode
 from vaultbridge.chat.sources import as_written, without_sources
-from vaultbridge.core.dialogue import Conversation, Failed, Finished, Piece, Started, Usage
+from vaultbridge.core.dialogue import Conversation, Failed, Finished, GroundedPrompt, Piece, Started, Usage
 from vaultbridge.core.errors import InvalidRequest, ModelMissing, VaultbridgeError
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import ChunkStore, Clock, Generator
@@ -103,7 +104,7 @@ class ChatService:
         self._warms += 1
         turn = self._warms
         with self._following(request, self._generator) as thread:
-            grounded = await self._ground(request, thread)
+            grounded = await self._ground(request, thread, self._generator)
             usage = None
             if turn == self._warms:
                 # Kept before it is done: a question that cuts it short finds a part of it in the cache.
@@ -151,11 +152,15 @@ class ChatService:
             request.prompt, request.grounding, request.scope, request.k, request.note, before
         )
 
-    async def _ground(self, request: Request, thread: Thread) -> Grounded:
+    async def _ground(self, request: Request, thread: Thread, generator: Generator) -> Grounded:
         cited = (citation.path for turn in thread.turns.values() for citation in turn.cited)
         evidence = await self._find(request, cited)
+        if not evidence.hits and not thread.turns:  # which nothing need be known of the model for
+            return Grounded(GroundedPrompt(thread.prompt), evidence)
+        form = request.format or format_of(await generator.info())
+        form = replace(form, tokens=self._notes_tokens or form.tokens)
         # Nothing is awaited from here until the generator has the prompt: what is forgotten later finds its sources.
-        grounded = ground(thread, evidence, self._notes_tokens)
+        grounded = ground(thread, evidence, form)
         thread.sources = grounded.sources
         return grounded
 
@@ -165,7 +170,7 @@ class ChatService:
         sampling = replace(request.sampling, max_tokens=request.sampling.max_tokens or self._max_tokens)
         with self._following(request, generator) as thread:
             try:
-                grounded = await self._ground(request, thread)
+                grounded = await self._ground(request, thread, generator)
             except VaultbridgeError as error:
                 yield Failed(error)
                 return

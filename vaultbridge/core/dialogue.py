@@ -132,15 +132,18 @@ class PromptNote:
 
 @dataclass(frozen=True, slots=True)
 class NoteBlock:
-    """Notes in front of a question, best first, between ``opening`` and ``closing``."""
+    """Notes in front of a question, best first, between ``opening`` and ``closing``; ``best_last``: they are written
+    the other way round, so that the best one stands beside the question."""
 
     notes: tuple[PromptNote, ...] = ()
     opening: str = ""
     closing: str = ""
+    best_last: bool = False
 
     def text(self, kept: Sequence[PromptNote]) -> str:
         """The block with only ``kept`` notes."""
-        return "\n\n".join(filter(None, [self.opening, *(note.text for note in kept), self.closing]))
+        written = reversed(kept) if self.best_last else kept
+        return "\n\n".join(filter(None, [self.opening, *(note.text for note in written), self.closing]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ class GroundedPrompt:
 
     ``block`` stands beside the newest question; ``earlier`` blocks stand, by the index of their message, where former
     turns had them, so that the prompt begins as it did then. ``instructions`` are the fixed frame and go first, as
-    the system turn. ``budget`` bounds the tokens of ``block``'s notes; what fits is decided where the tokenizer is.
+    the system turn. ``budget`` bounds the tokens of ``block``'s notes, ``most`` how many they are; what fits is decided
+    where the tokenizer is.
     """
 
     prompt: Prompt
@@ -157,6 +161,7 @@ class GroundedPrompt:
     earlier: Mapping[int, NoteBlock] = field(default_factory=dict)
     instructions: str = ""
     budget: int = 1024
+    most: int = 50
 
     def assembled(self, kept: Sequence[PromptNote], earlier: Mapping[int, NoteBlock] | None = None) -> Prompt:
         """The prompt as the model shall see it with only ``kept`` notes and ``earlier`` blocks (None: all of them).
@@ -274,8 +279,12 @@ Event = Started | Piece | Finished | Failed
 
 @dataclass(frozen=True, slots=True)
 class GeneratorInfo:
-    """What a generator is: context in tokens; ``chat`` is False for a base model without a chat template."""
+    """What a generator is: context in tokens; ``chat`` is False for a base model without a chat template.
+
+    ``parameters`` is how many weights it has, 0 if unknown.
+    """
 
     name: str
     context: int
     chat: bool
+    parameters: int = 0

@@ -196,6 +196,9 @@ class Generator(Protocol):
     def name(self) -> str:
         """The model's id, known before it is loaded."""
 
+    async def info(self) -> GeneratorInfo:
+        """What the model is, once it is loaded. Raises what keeps it from being so."""
+
     def admit(self) -> AbstractContextManager[None]:
         """A place in the queue, held until the context ends. Raises Overloaded."""
 

@@ -78,6 +78,8 @@ def _within_budget(prompt: GroundedPrompt, decoder: Decoder) -> list[PromptNote]
     kept: list[PromptNote] = []
     left = prompt.budget
     for note in prompt.block.notes:
+        if len(kept) == prompt.most:
+            break
         # A note that is too long does not keep a shorter one, further down, out.
         if (cost := len(decoder.tokenize(note.text))) <= left:
             kept.append(note)

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from contextlib import aclosing, contextmanager
 
-from vaultbridge.core.dialogue import Event, Failed, Finished, GroundedPrompt, Sampling, Timings, Usage
+from vaultbridge.core.dialogue import Event, Failed, Finished, GeneratorInfo, GroundedPrompt, Sampling, Timings, Usage
 from vaultbridge.core.errors import DeadlineExceeded, Overloaded, VaultbridgeError
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.calls import Forget, Generate
@@ -57,7 +57,7 @@ class HostedGenerator:
     async def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
         """The events of one answer; an error is the last of them."""
         try:
-            left = await self._loaded()
+            _, left = await self._loaded()
             async with aclosing(self._host.call(Generate(prompt, sampling, deadline=left))) as events:
                 async for event in events:
                     if isinstance(event, Finished):
@@ -66,16 +66,22 @@ class HostedGenerator:
         except VaultbridgeError as error:
             yield Failed(error)
 
-    async def _loaded(self) -> float:
-        """Wait for the model; the seconds that are left of the deadline then."""
+    async def info(self) -> GeneratorInfo:
+        """What the model is, once it is loaded."""
+        info, _ = await self._loaded()
+        return info
+
+    async def _loaded(self) -> tuple[GeneratorInfo, float]:
+        """Wait for the model; what it is, and the seconds that are left of the deadline then."""
         began = time.monotonic()
         try:
-            await asyncio.wait_for(self._host.ready(), self._deadline)
+            info = await asyncio.wait_for(self._host.ready(), self._deadline)
         except asyncio.TimeoutError:
             raise DeadlineExceeded(
                 f"The model is not loaded after {self._deadline:.0f} s.", "Try again later, or raise engine.deadline."
             ) from None
-        return self._deadline - (time.monotonic() - began)
+        assert isinstance(info, GeneratorInfo)
+        return info, self._deadline - (time.monotonic() - began)
 
     async def warm(self, prompt: GroundedPrompt) -> Usage | None:
         """Prefill a prompt that may soon be asked; None if a real request or a newer call took its place."""

@@ -1,0 +1,52 @@
+"""How notes are given to a model: what it is told, and how many of them it can carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from vaultbridge.chat.language import Phrases
+from vaultbridge.core.dialogue import GeneratorInfo
+
+Frame = Literal["marked", "brief", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """At most ``notes`` notes of ``tokens`` together, the best one beside the question if ``best_last``.
+
+    ``frame``: ``marked`` numbers the notes and asks for marks; ``brief`` asks for one sentence, and the answer's
+    sentences are attributed afterwards; ``document`` shows a base model, which follows no instructions, how it is done.
+    ``packed``: a note that repeats a better one gives way to one that does not.
+    """
+
+    frame: Frame
+    notes: int
+    tokens: int
+    best_last: bool = True
+    packed: bool = True
+
+    def instructions(self, words: Phrases) -> str:
+        """What stands first in the prompt."""
+        return {"marked": words.instructions, "brief": words.brief, "document": words.example}[self.frame]
+
+    def closing(self, words: Phrases) -> str:
+        """What stands between the notes and the question."""
+        return words.closing if self.frame == "marked" else ""
+
+
+SIZES = (
+    (700e6, Format("brief", notes=3, tokens=700)),
+    (2.5e9, Format("marked", notes=6, tokens=1500)),
+    (8e9, Format("marked", notes=8, tokens=2500)),
+    (float("inf"), Format("marked", notes=12, tokens=4000)),
+)
+"""Formats by the number of weights that a model has less than."""
+UNKNOWN = 1e9
+"""The weights of a model that does not say how many it has."""
+
+
+def format_of(model: GeneratorInfo) -> Format:
+    """The format for a model, by its size and whether it was taught to chat (``docs/benchmarks.md``)."""
+    chosen = next(form for size, form in SIZES if (model.parameters or UNKNOWN) < size)
+    return chosen if model.chat else replace(chosen, frame="document")
