@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.retrieve.rows import chunk, update
 from vaultbridge.backends.fakes.embedder import FakeEmbedder
+from vaultbridge.backends.lance import LanceStore
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.core.errors import ConfigError, EmbedFailed, ModelInvalid
 from vaultbridge.core.ports import Embedder
-from vaultbridge.core.search import Vector
+from vaultbridge.core.search import Scope, Vector
+from vaultbridge.retrieve.rescoring import max_sim
 
 # torch and its friends warn about each other's versions; what they say is not ours to fix.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -210,6 +213,54 @@ def test_m3_gives_what_the_library_gives(tiny: Any) -> None:
         assert np.allclose(ours.multi, theirs["colbert_vecs"][row], atol=1e-5)
         weights = {int(token): float(weight) for token, weight in theirs["lexical_weights"][row].items()}
         assert ours.sparse == pytest.approx(weights, abs=1e-5)
+
+
+async def test_m3_scores_what_the_library_scores(tiny: Any, tmp_path: Path) -> None:
+    """Each head by the road that a search takes, dense and sparse through the index; theirs by ``compute_score``."""
+    passages = [text for text in TEXTS if len(text) > 1]
+    question = "water the garden"
+    with quiet():
+        theirs = tiny._flag.compute_score(
+            [(question, passage) for passage in passages], max_query_length=512, max_passage_length=512
+        )
+    (asked,) = tiny.embed([question], "query")
+    store = await LanceStore.open(str(tmp_path))
+    await store.use_vectors(tiny.info.fingerprint, tiny.info.dimensions)
+    chunks = [chunk(f"{number}.md", text) for number, text in enumerate(passages)]
+    await store.replace([update(piece) for piece in chunks])
+    embedded = tiny.embed([piece.embedded for piece in chunks], "document")
+    await store.put_vectors({piece.digest: vectors for piece, vectors in zip(chunks, embedded, strict=True)})
+    dense = {found.chunk.text: found.score for found in await store.dense(asked.dense, Scope(), 10)}
+    sparse = {found.chunk.text: found.score for found in await store.sparse(asked.sparse, Scope(), 10)}
+    await store.close()
+    assert [dense[text] for text in passages] == pytest.approx(theirs["dense"], abs=1e-3)
+    assert [sparse.get(text, 0.0) for text in passages] == pytest.approx(theirs["sparse"], abs=1e-3)
+    assert max(theirs["sparse"]) > 0
+    multi = [max_sim(asked.multi, vectors.multi) for vectors in embedded]
+    assert multi == pytest.approx(theirs["colbert"], abs=1e-3)
+
+
+def test_the_info_says_which_heads_there_are(embedder: Embedder) -> None:
+    (embedding,) = embedder.embed(["the garden"], "document")
+    assert embedder.info.sparse == (embedding.sparse is not None)
+    assert embedder.info.multi == (embedding.multi is not None)
+
+
+@pytest.mark.parametrize("name", ["tiny", "english"])
+def test_a_question_costs_one_pass(name: str, request: pytest.FixtureRequest) -> None:
+    """The library's own encode makes two of it."""
+    model = request.getfixturevalue(name)
+    backbone = model._flag.model.model if name == "tiny" else model._flag.model
+    passes: list[None] = []
+    hook = backbone.register_forward_hook(lambda *_: passes.append(None))
+    try:
+        model.embed(["When should I water the garden?"], "query")
+        ours = len(passes)
+        with quiet():
+            model._flag.encode(["When should I water the garden?"])
+    finally:
+        hook.remove()
+    assert (ours, len(passes) - ours) == (1, 2)
 
 
 def test_minilm_gives_what_the_library_gives(english: Any) -> None:

@@ -87,6 +87,19 @@ def test_the_scores_are_the_librarys(flag: Any) -> None:
     assert flag.score("water the garden", passages) == pytest.approx(theirs, abs=1e-3)
 
 
+def test_a_passage_costs_one_pass(flag: Any) -> None:
+    """The library's own scoring makes two of it."""
+    passes: list[None] = []
+    hook = flag._flag.model.register_forward_hook(lambda *_: passes.append(None))
+    try:
+        flag.score("water the garden", [PASSAGES[0]])
+        ours = len(passes)
+        flag._flag.compute_score([("water the garden", PASSAGES[0])])
+    finally:
+        hook.remove()
+    assert (ours, len(passes) - ours) == (1, 2)
+
+
 def test_a_language_models_long_question_is_cut_as_the_library_does(tmp_path: Path) -> None:
     model = built(language_model, tmp_path)
     question = "search " * 400

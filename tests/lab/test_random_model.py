@@ -12,11 +12,11 @@ import pytest
 from tests.lab.tiny import SHAPES, TINY, tiny_model
 from tests.live.starters import starter
 from vaultbridge.backends.llama import LlamaDecoder
+from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.core.dialogue import Sampling
 from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.core.ports import Segment
 from vaultbridge.lab import model_shape
-from vaultbridge.lab.gguf_header import GgufHeader
 from vaultbridge.lab.model_shape import Shape
 from vaultbridge.lab.random_model import QUANTS, write_random_model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import Callable
@@ -126,6 +127,39 @@ def test_vectors_are_put_in_order_and_brought_to_length_one() -> None:
     assert two.dense == pytest.approx([0, 1])
 
 
+def test_vectors_may_come_as_base64() -> None:
+    sent = base64.b64encode(np.array([3, 4], "<f4").tobytes()).decode()
+    (embedding,) = remote(answering(vectors([1, 0]), {"data": [{"index": 0, "embedding": sent}]})).embed(["a"], "query")
+    assert embedding.dense == pytest.approx([0.6, 0.8])
+
+
+def test_a_server_that_takes_fewer_texts_at_once_gets_fewer() -> None:
+    taken: list[int] = []
+
+    def ten(request: httpx.Request) -> httpx.Response:
+        texts = json.loads(request.content)["input"]
+        if len(texts) > 10:
+            return httpx.Response(400, json={"error": {"message": "batch size is invalid"}})
+        taken.append(len(texts))
+        return httpx.Response(200, json=vectors(*([float(len(text)), 1] for text in texts)))
+
+    embedder = remote(ten)
+    texts = ["x" * number for number in range(1, 41)]
+    lengths = [embedding.dense[0] / embedding.dense[1] for embedding in embedder.embed(texts, "document")]
+    assert lengths == pytest.approx(range(1, 41), rel=1e-5)
+    assert taken == [1, 8, 8, 8, 8, 8]
+
+
+def test_a_single_text_that_is_refused_is_told() -> None:
+    def none_is_taken(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content)["input"] == ["dimensions"]:
+            return httpx.Response(200, json=vectors([1, 0]))
+        return httpx.Response(413, json={"message": "input is too large to process"})
+
+    with pytest.raises(EmbedFailed, match="too large to process"):
+        remote(none_is_taken).embed(["a", "b", "c"], "document")
+
+
 def test_a_server_that_is_busy_is_asked_again_but_not_for_ever() -> None:
     slept: list[float] = []
     assert remote(answering(503, 429, vectors([1, 0])), slept).info.dimensions == 2
@@ -146,16 +180,39 @@ def test_a_server_that_is_away_is_an_embedding_that_failed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "hint"),
+    [(401, "models.embedder_key"), (403, "models.embedder_key"), (404, "/v1"), (405, "/v1")],
+)
+def test_what_the_settings_got_wrong_is_told_with_what_to_change(status: int, hint: str) -> None:
+    with pytest.raises(ConfigError, match=f"status {status}") as refused:
+        remote(answering(status))
+    assert hint in refused.value.hint
+    with pytest.raises(ConfigError, match=f"status {status}"):
+        reranker(answering(status)).score("q", ["p"])
+
+
+def test_a_server_that_takes_too_long_is_told_as_such() -> None:
+    def slow(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("")
+
+    with pytest.raises(EmbedFailed, match="nothing came within 60 s"):
+        remote(slow)
+    with pytest.raises(EmbedFailed, match="nothing came within 10 s"):
+        reranker(slow).score("q", ["p"])
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"object": "list"},
         [],
         {"data": [{"index": 0}]},
         {"data": [{"index": 0, "embedding": "AAAA"}]},
+        {"data": [{"index": 0, "embedding": "no base64"}]},
         vectors([1, 0, 0]),
         vectors([float(1), 0], [0, 1]),
     ],
-    ids=["nothing", "a list", "no vector", "base64", "other dimensions", "too many"],
+    ids=["nothing", "a list", "no vector", "half a number", "no base64", "other dimensions", "too many"],
 )
 def test_a_reply_that_makes_no_sense_fails(body: Any) -> None:
     with pytest.raises(EmbedFailed):
@@ -173,10 +230,22 @@ def test_why_a_server_refuses_is_handed_on() -> None:
         remote(lambda request: httpx.Response(400, json=said))
 
 
+# As their documentation and their replies show them; the best comes first.
 REPLIES: dict[str, Any] = {
-    "jina and cohere": {"results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.2}]},
-    "text embeddings inference": [{"index": 1, "score": 0.9}, {"index": 0, "score": 0.2}],
-    "voyage": {"data": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.2}]},
+    "jina": {
+        "model": "m",
+        "usage": {"total_tokens": 9},
+        "results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.2}],
+    },
+    "cohere": {
+        "id": "x",
+        "results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.2}],
+        "meta": {"api_version": {"version": "2"}},
+    },
+    "llama-server": {
+        "object": "list",
+        "results": [{"index": 0, "relevance_score": -1.3863}, {"index": 1, "relevance_score": 2.1972}],
+    },
 }
 
 
@@ -188,15 +257,10 @@ def test_every_known_shape_is_read(reply: Any) -> None:
         sent.append((request.url.path, json.loads(request.content)))
         return httpx.Response(200, json=reply)
 
-    assert reranker(answer).score("q", ["one", "two"]) == pytest.approx([0.2, 0.9])
+    assert reranker(answer).score("q", ["one", "two"]) == pytest.approx([0.2, 0.9], abs=1e-4)
     ((path, body),) = sent
     assert path == "/v1/rerank"
     assert (body["model"], body["query"], body["documents"], body["top_n"]) == ("m", "q", ["one", "two"], 2)
-
-
-def test_logits_become_probabilities_in_the_same_order() -> None:
-    reply = {"results": [{"index": 0, "relevance_score": 4.0}, {"index": 1, "relevance_score": 0.0}]}
-    assert reranker(answering(reply)).score("q", ["one", "two"]) == pytest.approx([0.982, 0.5], abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -205,8 +269,9 @@ def test_logits_become_probabilities_in_the_same_order() -> None:
         {},
         {"results": []},
         {"results": [{"index": 0, "relevance_score": 1}]},
-        {"results": [{"index": 5, "score": 1}]},
-        {"results": [{"index": 0, "score": "x"}, {"index": 1, "score": 1}]},
+        [],
+        {"results": [{"index": 5, "relevance_score": 1}, {"index": 0, "relevance_score": 1}]},
+        {"results": [{"index": 0, "relevance_score": "x"}, {"index": 1, "relevance_score": 1}]},
     ],
 )
 def test_scores_that_are_missing_or_none_fail(reply: Any) -> None:

@@ -31,6 +31,7 @@ from vaultbridge.backends.lance_tables import (
     table_names,
 )
 from vaultbridge.backends.lance_vectors import PREFIX, VectorTable
+from vaultbridge.backends.words import Words
 from vaultbridge.core.errors import StoreMismatch
 from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.search import Embedding, Scope, Scored, StoreCounts, Vector
@@ -54,6 +55,7 @@ class LanceStore:
         self._notes = notes
         self._chunks = chunks
         self._bounds = bounds
+        self._words = Words()
         self._vectors: VectorTable | None = None
         # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
         self._outline: Outline | None = None
@@ -118,7 +120,7 @@ class LanceStore:
         text = text.encode(errors="replace").decode()  # JSON can smuggle in half a surrogate pair
         if limit < 1 or not text.strip():
             return []
-        query = self._chunks.query().nearest_to_text(MatchQuery(text, "words")).select([*CHUNK_COLUMNS, "_score"])
+        query = self._chunks.query().nearest_to_text(MatchQuery(self._words.of_question(text), "words")).select([*CHUNK_COLUMNS, "_score"])
         if scope != Scope():
             reach = (await self._look()).reach(scope)
             if not reach.inverted:
@@ -180,9 +182,9 @@ class LanceStore:
     async def replace(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath] = ()) -> None:
         """Write a batch of notes, chunks in one commit and receipts after it. Raises DiskFull."""
         latest = {update.note.state.path: update for update in updates}
-        rewritten = {path: update.chunks for path, update in latest.items() if update.chunks is not None}
+        rewritten = {path: update for path, update in latest.items() if update.chunks is not None}
         gone = {*removed, *(update.origin for update in updates if update.origin is not None)} - latest.keys()
-        rows = [chunk_row(chunk) for chunks in rewritten.values() for chunk in chunks]
+        rows = await asyncio.to_thread(self._rows, list(rewritten.values()))
         receipts = [note_row(update.note) for update in latest.values()]
 
         async def commit() -> None:
@@ -251,6 +253,13 @@ class LanceStore:
         except BaseException:
             self._outline = None
             raise
+
+    def _rows(self, updates: Sequence[NoteUpdate]) -> list[dict[str, Any]]:
+        return [
+            chunk_row(chunk, self._words.of_chunk(chunk, update.note))
+            for update in updates
+            for chunk in update.chunks or ()
+        ]
 
     async def _hits(self, found: Mapping[str, float], reach: Reach, limit: int) -> list[Scored]:
         chunks = await self._with_digests(found)

@@ -12,7 +12,7 @@ from lancedb.index import FTS, BTree
 from vaultbridge.core.errors import DiskFull, StoreMismatch
 from vaultbridge.core.notes import Chunk, FileState, IndexedNote, NotePath, Span
 
-VERSION = "1"
+VERSION = "2"
 """Of the tables' shape: another one on the disk means a rebuild."""
 VERSION_KEY = "vaultbridge.version"
 REBUILD = "Run `vaultbridge index --rebuild`."
@@ -56,13 +56,11 @@ CHUNKS = pa.schema(
 )
 CHUNK_COLUMNS = ["note", "ordinal", "start", "end", "start_line", "end_line", "text", "heading", "context"]
 
-# `icu` splits Chinese and Japanese into words; the default tokenizer finds 13 % of Chinese answers. The stemmer is
-# English: it leaves other scripts alone, and takes words of other languages to the same form in note and question.
-# Stop words stay, since they are English only; positions have crashed compaction.
+# `icu` splits Chinese and Japanese into words; the default tokenizer finds 13 % of Chinese answers. Stems and
+# identifiers are written out by Words. Stop words stay, since they are English only; positions have crashed compaction.
 WORDS = FTS(
     base_tokenizer="icu",
-    stem=True,
-    language="English",
+    stem=False,
     remove_stop_words=False,
     ascii_folding=True,
     lower_case=True,
@@ -107,8 +105,8 @@ def row_note(row: Mapping[str, Any]) -> IndexedNote:
     )
 
 
-def chunk_row(chunk: Chunk) -> dict[str, Any]:
-    """A chunk as a row of CHUNKS; the keyword lane indexes what is embedded, so titles and headings are found too."""
+def chunk_row(chunk: Chunk, words: str) -> dict[str, Any]:
+    """A chunk as a row of CHUNKS; ``words`` are what the keyword lane finds it by."""
     return {
         "key": chunk.key,
         "note": chunk.note,
@@ -121,7 +119,7 @@ def chunk_row(chunk: Chunk) -> dict[str, Any]:
         "heading": chunk.heading,
         "context": chunk.context,
         "digest": chunk.digest,
-        "words": chunk.embedded,
+        "words": words,
     }
 
 

@@ -13,9 +13,16 @@ import httpx
 from vaultbridge.core.errors import ConfigError, EmbedFailed
 
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_SETTINGS_WRONG = frozenset({401, 403, 404, 405})
+_TOO_MUCH = frozenset({400, 413, 422})
+_KEY = "Check the key: models.embedder_key or models.reranker_key."
+_ADDRESS = "Check the address, which mostly ends in /v1, and the model behind its #."
+_SETTINGS_WRONG = {401: _KEY, 403: _KEY, 404: _ADDRESS, 405: _ADDRESS}
 _MESSAGE_CHARACTERS = 200
 _CONNECT_SECONDS = 5.0
+
+
+class Refused(EmbedFailed):
+    """The server does not take a body as it is: it may be too much at once."""
 
 
 class Remote:
@@ -35,6 +42,7 @@ class Remote:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._address = address.rstrip("/")
+        self._seconds = seconds
         self._attempts = attempts
         self._sleep = sleep
         url = httpx.URL(self._address)
@@ -49,33 +57,39 @@ class Remote:
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """The reply's JSON. Raises ConfigError for what the settings have to change, EmbedFailed for anything else."""
-        reason = ""
+        reason = hint = ""
         for attempt in range(self._attempts):
             if attempt:
                 self._sleep(0.5 * 2 ** (attempt - 1))
             try:
                 response = self._client.post(f"{self._address}/{path}", json=body)
+            except httpx.TimeoutException:
+                reason, hint = f"nothing came within {self._seconds:g} s", "It may still be loading its model."
+                continue
             except httpx.TransportError as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason, hint = f"{type(error).__name__}: {error}", "Is that server running?"
                 continue
             if response.is_success:
                 try:
                     return response.json()
                 except ValueError:
                     raise EmbedFailed(f"{self._host} did not answer /{path} with JSON.", "Check the address.") from None
-            reason = f"status {response.status_code}{_said(response)}"
-            if response.status_code in _SETTINGS_WRONG:
-                hint = "Check the address, the model and the key."
-                raise ConfigError(f"{self._host} refuses /{path}: {reason}.", hint)
-            if response.status_code not in _RETRIED:
+            status = response.status_code
+            reason, hint = f"status {status}{_said(response)}", "See that server's log."
+            if status in _SETTINGS_WRONG:
+                raise ConfigError(f"{self._host} refuses /{path}: {reason}.", _SETTINGS_WRONG[status])
+            if status in _TOO_MUCH:
+                raise Refused(f"{self._host} refuses what it gets at /{path}: {reason}.", hint)
+            if status not in _RETRIED:
                 break
-        raise EmbedFailed(f"{self._host} does not answer /{path}: {reason}.", "Is that server running?")
+        raise EmbedFailed(f"{self._host} does not answer /{path}: {reason}.", hint)
 
 
 def _said(response: httpx.Response) -> str:
-    """What the server says is wrong, as OpenAI's errors have it, and only the beginning."""
+    """What the server says is wrong, as OpenAI's or Cohere's errors have it, and only the beginning."""
     try:
-        message = response.json()["error"]["message"]
+        body = response.json()
+        message = body["error"]["message"] if "error" in body else body["message"]
     except (ValueError, KeyError, TypeError):
         return ""
     return f" ({message[:_MESSAGE_CHARACTERS]})" if isinstance(message, str) and message else ""

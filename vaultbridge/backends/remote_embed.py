@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from vaultbridge.backends.remote import Remote
+from vaultbridge.backends.remote import Refused, Remote
 from vaultbridge.core.errors import EmbedFailed
 from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Vector
 
@@ -46,6 +47,7 @@ class RemoteEmbedder:
         self._model = model
         self._characters = max_tokens * _CHARACTERS_PER_TOKEN
         self._prefixes: dict[Lane, str] = {"query": query_prefix, "document": document_prefix}
+        self._at_once = _TEXTS
         self._dimensions = 0
         (probe,) = self._vectors(["dimensions"])
         self._dimensions = len(probe)
@@ -67,9 +69,16 @@ class RemoteEmbedder:
     def embed(self, texts: Sequence[str], lane: Lane) -> list[Embedding]:
         """Embed ``texts``, each behind its lane's prefix. Raises EmbedFailed or ConfigError."""
         sent = [self._sent(self._prefixes[lane] + text) for text in texts]
-        return [
-            Embedding(vector) for at in range(0, len(sent), _TEXTS) for vector in self._vectors(sent[at : at + _TEXTS])
-        ]
+        found: list[Embedding] = []
+        while len(found) < len(sent):
+            some = sent[len(found) :][: self._at_once]
+            try:
+                found += map(Embedding, self._vectors(some))
+            except Refused:
+                if len(some) == 1:
+                    raise
+                self._at_once = len(some) // 2  # servers have limits of their own, and do not name them alike
+        return found
 
     def _sent(self, text: str) -> str:
         # Servers refuse the empty text, and text that is no UTF-8.
@@ -80,7 +89,7 @@ class RemoteEmbedder:
         reply = self._remote.post("embeddings", body)
         try:
             items = sorted(reply["data"], key=lambda item: item["index"])
-            rows = [np.asarray(item["embedding"], np.float32) for item in items]
+            rows = [_numbers(item["embedding"]) for item in items]
         except (KeyError, TypeError, ValueError):
             raise EmbedFailed("The remote embedder's reply is not OpenAI's.", "Check the address.") from None
         if len(rows) != len(texts) or any(row.ndim != 1 or not np.isfinite(row).all() for row in rows):
@@ -91,3 +100,10 @@ class RemoteEmbedder:
                 "Another model is loaded there: restart vaultbridge.",
             )
         return [row / np.float32(max(float(np.linalg.norm(row)), 1e-12)) for row in rows]
+
+
+def _numbers(embedding: Any) -> Vector:
+    """A list of numbers, or the base64 of little-endian 32-bit floats, which some servers send unasked."""
+    if isinstance(embedding, str):
+        return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4")
+    return np.asarray(embedding, np.float32)

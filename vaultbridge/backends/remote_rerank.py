@@ -1,4 +1,4 @@
-"""Rerankers behind ``/v1/rerank``, as Jina, Cohere, llama-server, vLLM, TEI and Voyage speak it."""
+"""Rerankers behind ``/v1/rerank``, as Jina and Cohere made it: theirs, llama-server's, vLLM's, our own."""
 
 from __future__ import annotations
 
@@ -55,12 +55,11 @@ class RemoteReranker:
 
 
 def _scores(reply: Any, count: int) -> Any:
-    """The scores by their passages' indices, from a list of results or an object that has one."""
+    """The scores by their passages' indices."""
     scores = np.full(count, np.nan)
     try:
-        results = reply if isinstance(reply, list) else reply["results"] if "results" in reply else reply["data"]
-        for result in results:
-            scores[result["index"]] = result["relevance_score"] if "relevance_score" in result else result["score"]
+        for result in reply["results"]:
+            scores[result["index"]] = result["relevance_score"]
     except (KeyError, IndexError, TypeError, ValueError):
         raise EmbedFailed("The remote reranker's reply is none of the known ones.", "Check the address.") from None
     if not np.isfinite(scores).all():

@@ -95,7 +95,9 @@ def ground(thread: Thread, evidence: Evidence, form: Format) -> Grounded:
         block=NoteBlock(_notes(hits, offered, form), words.opening, closing, form.best_last),
         earlier=left,
         # Those of the conversation's first grounded turn: in another language they would be another beginning.
-        instructions=next((turn.instructions for turn in turns.values() if turn.instructions), form.instructions(words)),
+        instructions=next(
+            (turn.instructions for turn in turns.values() if turn.instructions), form.instructions(words)
+        ),
         budget=form.tokens,
         most=form.notes,
     )

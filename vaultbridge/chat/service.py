@@ -12,7 +12,7 @@ from vaultbridge.chat.events import AnswerEvent as AnswerEvent
 from vaultbridge.chat.events import Grounding as Grounding
 from vaultbridge.chat.events import Sources as Sources
 from vaultbridge.chat.evidence import Evidence, Finder
-from vaultbridge.chat.format import format_of
+from vaultbridge.chat.format import Format, format_of
 from vaultbridge.chat.extract import MOST_PASSAGES, extract, not_found
 from vaultbridge.chat.manner import choose_manner
 from vaultbridge.chat.memory import Memory, Thread
@@ -22,7 +22,7 @@ from vaultbridge.chat.request import Request as Request
 from vaultbridge.chat.request import SourcesMode as SourcesMode
 from vaultbridge.chat.sources import as_written, without_sources
 from vaultbridge.core.dialogue import Conversation, Failed, Finished, GroundedPrompt, Piece, Started, Usage
-from vaultbridge.core.errors import InvalidRequest, ModelMissing, VaultbridgeError
+from vaultbridge.core.errors import ConfigError, InvalidRequest, ModelMissing, NotReady, VaultbridgeError
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import ChunkStore, Clock, Generator
 from vaultbridge.core.search import Citation, Freshness
@@ -38,7 +38,7 @@ class Warmed:
 
 
 class ChatService:
-    """Answers from the vault. Without a generator it answers with passages.
+    """Answers from the vault. Without a generator, or with one that cannot be loaded, it answers with passages.
 
     ``ended`` hears how each request ended: its finish reason, its error's code, or ``cancelled``.
     """
@@ -72,6 +72,13 @@ class ChatService:
         """How many requests have a place in the generator's queue."""
         return self._admitted
 
+    async def format(self) -> Format:
+        """How notes are given to the model, once it is loaded. Raises what keeps it from being so."""
+        if self._generator is None:
+            raise ModelMissing("No model is loaded.", f"Fetch one: {self._fetch_command}")
+        form = format_of(await self._generator.info())
+        return replace(form, tokens=self._notes_tokens or form.tokens)
+
     async def answer(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
         """Grounding, Pieces, Sources, Finished; or Failed as the last event, possibly the first.
 
@@ -104,7 +111,7 @@ class ChatService:
         self._warms += 1
         turn = self._warms
         with self._following(request, self._generator) as thread:
-            grounded = await self._ground(request, thread, self._generator)
+            grounded = await self._ground(request, thread)
             usage = None
             if turn == self._warms:
                 # Kept before it is done: a question that cuts it short finds a part of it in the cache.
@@ -139,8 +146,16 @@ class ChatService:
         with self._generator.admit():
             self._admitted += 1
             try:
+                away: VaultbridgeError | None = None
+                free = _is_free(request)
                 async with aclosing(self._generated(request, self._generator)) as events:
                     async for event in events:
+                        if free and isinstance(event, Failed) and isinstance(event.error, ConfigError | NotReady):
+                            away = event.error
+                            break
+                        yield event
+                if away is not None:
+                    async for event in self._extracted(request, away):
                         yield event
             finally:
                 self._admitted -= 1
@@ -152,13 +167,12 @@ class ChatService:
             request.prompt, request.grounding, request.scope, request.k, request.note, before
         )
 
-    async def _ground(self, request: Request, thread: Thread, generator: Generator) -> Grounded:
+    async def _ground(self, request: Request, thread: Thread) -> Grounded:
         cited = (citation.path for turn in thread.turns.values() for citation in turn.cited)
         evidence = await self._find(request, cited)
         if not evidence.hits and not thread.turns:  # which nothing need be known of the model for
             return Grounded(GroundedPrompt(thread.prompt), evidence)
-        form = request.format or format_of(await generator.info())
-        form = replace(form, tokens=self._notes_tokens or form.tokens)
+        form = request.format or await self.format()
         # Nothing is awaited from here until the generator has the prompt: what is forgotten later finds its sources.
         grounded = ground(thread, evidence, form)
         thread.sources = grounded.sources
@@ -170,7 +184,7 @@ class ChatService:
         sampling = replace(request.sampling, max_tokens=request.sampling.max_tokens or self._max_tokens)
         with self._following(request, generator) as thread:
             try:
-                grounded = await self._ground(request, thread, generator)
+                grounded = await self._ground(request, thread)
             except VaultbridgeError as error:
                 yield Failed(error)
                 return
@@ -207,14 +221,15 @@ class ChatService:
     @staticmethod
     def _is_unknown(request: Request, grounded: Grounded) -> bool:
         """Whether only the vault may answer, and does not know; an answer with a form of its own is the model's."""
-        free = request.sampling.grammar is None and request.sampling.n == 1
-        tools = isinstance(request.prompt, Conversation) and request.prompt.tools
         nothing = not grounded.offered and not grounded.earlier
-        return free and not tools and nothing and grounded.evidence.unknown
+        return _is_free(request) and nothing and grounded.evidence.unknown
 
-    async def _extracted(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
+    async def _extracted(
+        self, request: Request, away: VaultbridgeError | None = None
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        """Passages instead of an answer. ``away`` is what keeps a chosen model from giving one."""
         if request.grounding == "off":
-            yield Failed(ModelMissing("No model is loaded.", f"Fetch one: {self._fetch_command}"))
+            yield Failed(away or ModelMissing("No model is loaded.", f"Fetch one: {self._fetch_command}"))
             return
         try:
             evidence = await self._find(request)
@@ -222,7 +237,11 @@ class ChatService:
             yield Failed(error)
             return
         citations = cite(evidence.hits, evidence.notes, evidence.writer, outlines=evidence.outlines)
-        yield Grounding(tuple(citations), (), self._freshness(), evidence.degraded)
+        if away is not None and not citations:
+            yield Failed(away)
+            return
+        generator = {} if away is None else {"generator": away.code}
+        yield Grounding(tuple(citations), (), self._freshness(), {**evidence.degraded, **generator})
         for text in extract(citations, evidence.words, self._fetch_command):
             yield Piece(text)
         yield Sources(tuple(citations[:MOST_PASSAGES]))
@@ -235,6 +254,12 @@ def _read(request: Request) -> Request:
     if isinstance(prompt, Conversation) and not any(message.role == "user" for message in prompt.messages):
         raise InvalidRequest("A conversation needs a user message.", param="messages")
     return replace(request, prompt=as_written(prompt))
+
+
+def _is_free(request: Request) -> bool:
+    """Whether any text may answer: one, without a form of its own."""
+    tools = isinstance(request.prompt, Conversation) and request.prompt.tools
+    return request.sampling.grammar is None and request.sampling.n == 1 and not tools
 
 
 def _code(error: Exception) -> str:

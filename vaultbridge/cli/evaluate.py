@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vaultbridge.cli.answers import examine_answers
 from vaultbridge.cli.console import out, print_json, progress_bar
 from vaultbridge.cli.evaluation import evaluation_view, print_evaluation, print_fit
 from vaultbridge.cli.options import (
@@ -21,6 +22,7 @@ from vaultbridge.cli.options import (
     DataOption,
     EmbedderOption,
     JsonOption,
+    ModelOption,
     ModeName,
     RerankerOption,
     VaultOption,
@@ -67,7 +69,6 @@ class _Wanted:
     mode: str | None
     without: list[str]
     follow: float | None
-    limit: int | None
     fit: bool
     plot: Path | None
     as_json: bool
@@ -80,6 +81,18 @@ def evaluate(
     links: Annotated[
         bool, typer.Option("--links", help="Test a vault by its links: the sentence around each must find its target.")
     ] = False,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Test the chat model's answers, with the note that answers and without.")
+    ] = False,
+    form: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="Of --answers: as the model's own but `notes=2,frame=brief`; may be repeated."),
+    ] = None,
+    k: Annotated[int, typer.Option(help="Of --answers: chunks that are looked up for a question.", min=1)] = 8,
+    half: Annotated[
+        int | None, typer.Option(help="Only the first or the second half of the questions.", min=1, max=2)
+    ] = None,
+    model: ModelOption = None,
     mode: Annotated[ModeName | None, typer.Option(help="One lane only.", show_default=False)] = None,
     without: Annotated[
         list[PartName] | None, typer.Option(help="Also rank without this part; may be repeated.", show_default=False)
@@ -104,26 +117,38 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure retrieval through the real pipeline: on a test collection in a throwaway index, or on a vault's links."""
-    if (folder is None) == (not links):
+    if (folder is None) == (not links) or (links and answers):
         raise ConfigError("What shall be asked?", "Name the folder of a test collection, or pass --vault DIR --links.")
     _check(plot)
     named = {
         "models__embedder": embedder,
         "models__reranker": reranker or "none",
         "models__backend": backend,
-        "models__generator": "none",
+        "models__generator": model if answers else "none",
     }
     parts = [part.value for part in without or ()]
-    wanted = _Wanted(mode.value if mode else None, parts, follow, limit, fit, plot, as_json)
+    wanted = _Wanted(mode.value if mode else None, parts, follow, fit, plot, as_json)
 
     async def run() -> None:
         opened = _vault(config, vault, data, named) if folder is None else _collection(folder, config, named)
         async with opened as asked:
             if not asked.cases:
                 raise ConfigError(f"{asked.name} has nothing to ask.", "A vault needs notes that link to each other.")
-            await _run(asked, wanted)
+            cases = _chosen(asked.cases, half, limit)
+            if answers and folder is not None:
+                await examine_answers(asked.house, folder, cases, form or (), k, as_json)
+            else:
+                await _run(replace(asked, cases=cases), wanted)
 
     asyncio.run(run())
+
+
+def _chosen(cases: list[Case], half: int | None, limit: int | None) -> list[Case]:
+    """A half of them, or all; then so many, evenly chosen."""
+    middle = len(cases) // 2
+    cases = {None: cases, 1: cases[:middle], 2: cases[middle:]}[half]
+    count = len(cases) if limit is None else min(limit, len(cases))
+    return [cases[at * len(cases) // count] for at in range(count)]
 
 
 @asynccontextmanager
@@ -171,8 +196,6 @@ async def _run(asked: _Asked, wanted: _Wanted) -> None:
     if wanted.follow is not None:
         weights = replace(weights, links=wanted.follow)
     cases = asked.cases
-    if wanted.limit is not None and wanted.limit < len(cases):
-        cases = [cases[at * len(cases) // wanted.limit] for at in range(wanted.limit)]
     with progress_bar(quiet=wanted.as_json) as bar:
         task = bar.add_task("Asking", total=len(cases))
         evaluation = await measured(

@@ -5,7 +5,7 @@
     VaultbridgeError
     ├── ConfigError       VaultNotFound · ModelMissing · ModelInvalid · BackendUnknown · PortTaken · IndexLocked
     ├── RequestError      InvalidRequest · ContextTooLong · UnknownModel · Unauthorized · Forbidden · WrongVault
-    ├── BusyError         Overloaded · NotReady · DeadlineExceeded
+    ├── BusyError         Overloaded · NotReady · DeadlineExceeded · DownloadFailed
     ├── IndexingError     NoteUnreadable · StoreMismatch · DiskFull
     └── ComputeError      DecodeFailed · CacheFull · EmbedFailed · WorkerLost
 
@@ -154,6 +154,12 @@ class DeadlineExceeded(BusyError):
     code = "deadline_exceeded"
 
 
+class DownloadFailed(BusyError):
+    """What was being fetched did not arrive; what did is kept, and the same command goes on from there."""
+
+    code = "download_failed"
+
+
 class IndexingError(VaultbridgeError):
     """Something between the vault and the index went wrong."""
 
@@ -173,7 +179,7 @@ class StoreMismatch(IndexingError):
 
 
 class DiskFull(IndexingError):
-    """No room is left for the index."""
+    """No room is left on the disk, for the index or for a model."""
 
     code = "disk_full"
 

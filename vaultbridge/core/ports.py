@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from vaultbridge.core.dialogue import (
@@ -304,3 +304,42 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+
+
+# --- where models come from -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file that can be fetched: its ``path`` in the model's folder, where it is, and how many bytes it has.
+
+    ``sha256`` or ``git_blob`` (as git names a content) is what it must turn out to be. Zero and empty are what the other
+    side does not say. ``headers`` may hold a secret.
+    """
+
+    path: str
+    url: str
+    size: int = 0
+    sha256: str = ""
+    git_blob: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRepository:
+    """A model's repository: its files, its licence, and the ``page`` where people read and accept that."""
+
+    files: tuple[RemoteFile, ...]
+    licence: str = ""
+    page: str = ""
+    gated: bool = False
+
+
+class ModelHub(Protocol):
+    """A site that keeps model repositories, blocking."""
+
+    def repository(self, repo: str, revision: str) -> RemoteRepository:
+        """What is in a repository; an empty ``revision`` is the newest one.
+
+        Raises ModelMissing if there is none or it is not for this user, DownloadFailed, ConfigError when offline.
+        """

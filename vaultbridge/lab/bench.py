@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from vaultbridge.catalog.gguf_header import GgufHeader
+from vaultbridge.catalog.model_bytes import ModelBytes
 from vaultbridge.lab.bandwidth import read_bandwidth, thread_counts, usable_threads
 from vaultbridge.lab.decode_speed import ROOM, answer_speed
-from vaultbridge.lab.gguf_header import GgufHeader
-from vaultbridge.lab.model_bytes import ModelBytes
 from vaultbridge.lab.model_shape import Shape
 from vaultbridge.lab.random_model import QUANTS, write_random_model
 from vaultbridge.lab.report import Machine, Point, Report, Way

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.core.errors import InvalidRequest
-from vaultbridge.lab.gguf_header import GgufHeader
 
 MIXTURES = frozenset({"qwen3moe"})
 _HEAD_NORMS = frozenset({"gemma3", "qwen3", "qwen3moe"})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from vaultbridge.lab.model_bytes import ModelBytes
+from vaultbridge.catalog.model_bytes import ModelBytes
 
 Way = Literal["decode loop", "engine", "engine, drafts"]
 

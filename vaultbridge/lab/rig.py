@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from vaultbridge.catalog.gguf_header import GgufHeader
+from vaultbridge.catalog.model_bytes import CACHE_TYPE, ModelBytes
 from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.core.ports import Decoder
 from vaultbridge.lab.decode_speed import ROOM, BareLoop
-from vaultbridge.lab.gguf_header import GgufHeader
-from vaultbridge.lab.model_bytes import CACHE_TYPE, ModelBytes
 from vaultbridge.lab.report import Point
 
 CPU = "cpu"

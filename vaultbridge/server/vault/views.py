@@ -145,7 +145,10 @@ async def status_view(services: Services) -> StatusView:
         "freshness": freshness_view(services.index.freshness),
         "progress": {"notes_done": done, "notes_total": total},
         "embedded": services.index.embedded,
-        "problems": dict(services.index.problems),
+        "problems": {
+            **services.index.problems,
+            **{model.name: model.reason for model in services.models if model.state in ("failed", "restarting")},
+        },
         "models": {
             "generator": services.names.generator,
             "embedder": services.names.embedder,

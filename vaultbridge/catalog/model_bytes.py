@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from vaultbridge.lab.gguf_header import GgufHeader, Tensor
+from vaultbridge.catalog.gguf_header import GgufHeader, Tensor
 
 CACHE_TYPE = "f16"
 """How llama.cpp keeps keys and values unless it is told otherwise."""

@@ -8,8 +8,8 @@ import pytest
 from gguf import GGUFReader, GGUFWriter
 
 from tests.lab.tiny import SHAPES, tiny_model
+from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.core.errors import ModelInvalid
-from vaultbridge.lab.gguf_header import GgufHeader
 from vaultbridge.lab.random_model import QUANTS
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.lab.tiny import SHAPES, TINY, tiny_model
 from tests.live.starters import starter
-from vaultbridge.lab.gguf_header import GgufHeader, Tensor
-from vaultbridge.lab.model_bytes import ModelBytes
+from vaultbridge.catalog.gguf_header import GgufHeader, Tensor
+from vaultbridge.catalog.model_bytes import ModelBytes
 
 
 def header(architecture: str, *tensors: Tensor, **keys: Any) -> GgufHeader:
