@@ -28,6 +28,7 @@ from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.report import IndexReport
 from vaultbridge.place import Place, lock, place_of
+from vaultbridge.retrieve.floors import Floors
 from vaultbridge.retrieve.rescoring import Rescoring
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.retrieve.weights import read_weights
@@ -126,13 +127,14 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             reranker = HostedReranker(reranker_model.name, hosts[-1], activity)
             stack.push_async_callback(hosts[-1].close)
         clock = load_class("vaultbridge.backends.clock:SystemClock")()
-        backfill = Backfill(store, embeddings, clock)
+        floors = Floors(place.folder, store, embeddings)
+        backfill = Backfill(store, embeddings, clock, floors.renew)
         observer = load_class("vaultbridge.backends.observer:Observer")(place.vault)
         indexer = Indexer(
             Vault(place.vault), store, observer, clock, backfill, on_change=lambda paths: chat.forget(paths)
         )
         rescoring = Rescoring(store, reranker, settings.retrieval.rerank_seconds)
-        retriever = Retriever(store, embeddings, read_weights(place.folder), rescoring)
+        retriever = Retriever(store, embeddings, read_weights(place.folder), rescoring, floors)
         chat = ChatService(
             retriever,
             store,

@@ -139,6 +139,38 @@ def test_keys_begin_a_line_and_stop_the_answer(watched: Watched, counted: Counte
     assert counted.generator.running == 0, "what was stopped is generated no more"
 
 
+def test_what_no_note_says_is_underlined(watched: Watched, counted: Counted) -> None:
+    page = watched.page
+    page.goto(counted.address)
+    ask(page, TOMATOES)
+    answered(page)
+    doubted = page.locator(".answer .unsupported")
+    assert "".join(doubted.all_inner_texts()).startswith("In the heat of July look at the soil first: if it is damp")
+    assert page.locator(".answer em .unsupported").all_inner_texts() == ["wait a day"], "Markdown goes on as before"
+    expect(doubted.first).to_have_attribute("title", "No note says this")
+    expect(page.get_by_text("No note says what is underlined.")).to_be_visible()
+    ask(page, "And alone?")
+    answered(page, 2)
+    assert page.locator("article").last.locator(".unsupported").count() == 0, "nothing is to be held against no notes"
+    assert watched.said == []
+
+
+def test_places_count_code_points(watched: Watched, counted: Counted) -> None:
+    page = watched.page
+    page.goto(counted.address)
+    shown = page.evaluate(
+        """async ([text, places]) => {
+          const { bounded, underline } = await import("/page/doubt.js");
+          const box = document.createElement("p");
+          box.append(bounded(text, places));
+          underline(box);
+          return [box.textContent, [...box.querySelectorAll(".unsupported")].map((node) => node.textContent)];
+        }""",
+        ["🐝🌼 fly.\ufdd0 They sing. 🎵 ok.", [{"start": 8, "end": 18}, {"start": 19, "end": 24}]],
+    )
+    assert shown == ["🐝🌼 fly. They sing. 🎵 ok.", ["They sing.", "🎵 ok."]]
+
+
 def test_search_shows_passages_and_their_lanes(watched: Watched, counted: Counted) -> None:
     page = watched.page
     page.goto(counted.address)

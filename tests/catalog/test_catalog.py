@@ -42,9 +42,11 @@ def test_a_starter_names_the_model_to_fetch_instead(entry: Entry) -> None:
 
 
 @each
-def test_an_embedder_has_a_floor_and_a_limit(entry: Entry) -> None:
+def test_an_embedder_has_a_limit_and_a_floor_if_it_was_measured(entry: Entry) -> None:
+    """Only the starters could be: a floor that is guessed answers from what has nothing to do with a question."""
     if entry.embedder:
-        assert 0 < entry.embedder.floor < 1
+        assert (entry.embedder.floor is not None) == entry.starter
+        assert entry.embedder.floor is None or 0 < entry.embedder.floor < 1
         assert entry.embedder.max_tokens >= 256
         assert (entry.backend == "flag") == ("pooling" in entry.options)
 

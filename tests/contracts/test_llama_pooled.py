@@ -18,6 +18,7 @@ with warnings.catch_warnings():
     from gguf import PoolingType
 
     from tests.contracts.tiny_bert import CONTEXT, make_tiny_bert, tiny_bert
+    from tests.contracts.tiny_embedding_gemma import embedded, make_tiny_embedding_gemma
 
 from vaultbridge.backends.llama_embed import LlamaEmbedder
 from vaultbridge.backends.llama_rerank import LlamaReranker
@@ -59,6 +60,22 @@ def test_the_prefixes_belong_to_the_text_and_to_the_space(tmp_path: Path) -> Non
         (spelled,) = plain.embed([f"{prefix}the garden"], "document")
         assert ours.dense == pytest.approx(spelled.dense, abs=1e-6)
     assert plain.info.fingerprint != prefixed.info.fingerprint
+
+
+def test_embedding_gemmas_vectors_are_those_of_torch_behind_its_own_prefixes(tmp_path: Path) -> None:
+    """Its attention looks both ways, and two layers stand behind the pooling: all of it is in the file."""
+    embedder = LlamaEmbedder(make_tiny_embedding_gemma(tmp_path / "x.gguf"), name="x")
+    for lane, prefix in (("query", "task: search result | query: "), ("document", "title: none | text: ")):
+        (embedding,) = embedder.embed(["water the garden"], lane)  # type: ignore[arg-type]
+        assert embedding.dense == pytest.approx(embedded(f"{prefix}water the garden"), abs=1e-3)
+
+
+def test_prefixes_that_are_given_win_over_those_of_the_architecture(tmp_path: Path) -> None:
+    path = make_tiny_embedding_gemma(tmp_path / "x.gguf")
+    plain = LlamaEmbedder(path, name="x", query_prefix="", document_prefix="")
+    (embedding,) = plain.embed(["water the garden"], "query")
+    assert embedding.dense == pytest.approx(embedded("water the garden"), abs=1e-3)
+    assert plain.info.fingerprint != LlamaEmbedder(path, name="x").info.fingerprint
 
 
 def test_no_text_is_longer_than_the_model_was_trained_for(tmp_path: Path) -> None:

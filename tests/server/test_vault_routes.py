@@ -43,7 +43,7 @@ def test_a_hit_gives_its_reasons(client: httpx.Client) -> None:
     assert reasons["heading"] == "Watering"
     assert set(reasons["words"].split()) <= set(question.casefold().split())
     assert float(reasons["meaning"]) == pytest.approx(body["hits"][0]["lanes"]["dense"], abs=0.005)
-    assert body["degraded"] == {}
+    assert "degraded" not in body
 
 
 def test_chinese_is_found_by_its_words(client: httpx.Client) -> None:

@@ -151,6 +151,10 @@ class LanceStore:
         """The stored vectors among ``digests``, ``(dimensions,)`` float32 each, as precise as float16."""
         return await self._vectors.get(set(digests)) if self._vectors is not None else {}
 
+    async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, a byte a number."""
+        return await self._vectors.multi(set(digests)) if self._vectors is not None and digests else {}
+
     async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
         """The notes that each of ``paths`` links to, then those that link to it, resolved as Obsidian does."""
         graph = (await self._look()).graph

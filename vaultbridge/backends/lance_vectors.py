@@ -15,6 +15,7 @@ from lancedb.index import BTree
 
 from vaultbridge.backends.lance_memory import Bounds, Seen, VectorMemory
 from vaultbridge.backends.lance_tables import REBUILD, VERSION, VERSION_KEY, columns, guarded, open_table, read
+from vaultbridge.backends.multi_vectors import packed, unpacked
 from vaultbridge.core.errors import StoreMismatch
 from vaultbridge.core.search import Embedding, Vector
 
@@ -29,7 +30,7 @@ BATCH_ROWS = 4_096
 
 
 class VectorTable:
-    """The vectors of one fingerprint: dense as float16, exact cosine; sparse as two lists, exact products.
+    """The vectors of one fingerprint: dense as float16, exact cosine; sparse as two lists, exact products; multi packed.
 
     Questions are answered from memory as far as the ``bounds`` let it, by a scan beyond. There is no vector index.
     """
@@ -56,6 +57,7 @@ class VectorTable:
                 pa.field("vector", pa.list_(pa.float16(), dimensions), nullable=False),
                 pa.field("ids", pa.list_(pa.int32())),
                 pa.field("weights", pa.list_(pa.float32())),
+                pa.field("multi", pa.list_(pa.binary())),
             ],
             metadata={VERSION_KEY: VERSION, FINGERPRINT_KEY: fingerprint},
         )
@@ -105,6 +107,11 @@ class VectorTable:
             return {}
         rows = await read(self.table.query().where(col("digest").isin(wanted)).select(["digest", "vector"]))
         return {row["digest"]: np.asarray(row["vector"], dtype=np.float32) for row in rows}
+
+    async def multi(self, digests: Set[str]) -> dict[str, Vector]:
+        """The multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each."""
+        rows = await read(self.table.query().where(col("digest").isin(sorted(digests))).select(["digest", "multi"]))
+        return {row["digest"]: unpacked(row["multi"]) for row in rows if row["multi"]}
 
     async def add(self, vectors: Mapping[str, Embedding]) -> None:
         """Append the vectors that are not here yet."""
@@ -193,11 +200,13 @@ class VectorTable:
                 f"A vector of {dense.shape[1]} dimensions cannot stand beside {self.dimensions}.", REBUILD
             )
         sparse = [vector.sparse for vector in vectors.values()]
+        multi = [vector.multi for vector in vectors.values()]
         values = pa.array(dense.astype(np.float16).ravel())
         columns = [
             pa.array(list(vectors), pa.string()),
             pa.FixedSizeListArray.from_arrays(values, self.dimensions),
             pa.array([None if head is None else list(head.keys()) for head in sparse], pa.list_(pa.int32())),
             pa.array([None if head is None else list(head.values()) for head in sparse], pa.list_(pa.float32())),
+            pa.array([None if head is None else packed(head) for head in multi], pa.list_(pa.binary())),
         ]
         return pa.Table.from_arrays(columns, schema=self._schema)

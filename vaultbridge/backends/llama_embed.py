@@ -19,13 +19,19 @@ _POOLING = {
     "cls": llama_cpp.LLAMA_POOLING_TYPE_CLS,
     "last": llama_cpp.LLAMA_POOLING_TYPE_LAST,
 }
+_PREFIXES = {
+    "gemma-embedding": ("task: search result | query: ", "title: none | text: "),
+    "nomic-bert": ("search_query: ", "search_document: "),
+    "nomic-bert-moe": ("search_query: ", "search_document: "),
+}
+"""What the models of an architecture were trained to see in front of a question and of a document."""
 _EDGE = 1 << 20
 
 
 class LlamaEmbedder:
     """An Embedder on the GGUF file at ``path``; keywords as in ``EmbedderInfo``.
 
-    ``pooling`` None is what the file says; the prefixes are what the model was trained with. Raises ModelInvalid.
+    ``pooling`` None is what the file says; prefixes None are those of its architecture. Raises ModelInvalid.
     """
 
     def __init__(
@@ -36,8 +42,8 @@ class LlamaEmbedder:
         floor: float = 0.0,
         max_tokens: int = 0,
         pooling: Literal["mean", "cls", "last"] | None = None,
-        query_prefix: str = "",
-        document_prefix: str = "",
+        query_prefix: str | None = None,
+        document_prefix: str | None = None,
         languages: tuple[str, ...] = (),
         threads: int = 0,
         gpu_layers: int = -1,
@@ -49,10 +55,14 @@ class LlamaEmbedder:
                 f"{path.name} is no embedder: it does not say how a text becomes one vector.",
                 "A chat model is named with --model, a reranker with --reranker.",
             )
-        self._prefixes: dict[Lane, str] = {"query": query_prefix, "document": document_prefix}
+        query, document = _PREFIXES.get(self._model.architecture, ("", ""))
+        self._prefixes: dict[Lane, str] = {
+            "query": query if query_prefix is None else query_prefix,
+            "document": document if document_prefix is None else document_prefix,
+        }
         begin, end = self._model.vocabulary.frame
         self._begin, self._end = begin, end
-        traits = (self._model.pooling, self._model.max_tokens, query_prefix, document_prefix)
+        traits = (self._model.pooling, self._model.max_tokens, *self._prefixes.values())
         self._info = EmbedderInfo(
             name=name,
             fingerprint=_fingerprint(path, *traits),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,13 @@ class LlamaPooled:
         self.vocabulary = LlamaVocabulary(llama_cpp.llama_model_get_vocab(self.model))
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = Batch(self._room)
+
+    @property
+    def architecture(self) -> str:
+        """The model's kind, as the file names it."""
+        buffer = ctypes.create_string_buffer(64)
+        llama_cpp.llama_model_meta_val_str(self.model, b"general.architecture", buffer, len(buffer))
+        return buffer.value.decode()
 
     @property
     def pooling(self) -> int:

@@ -45,5 +45,6 @@ class Matrix:
         direction = vector.astype(np.float32)
         direction = direction / np.maximum(np.linalg.norm(direction), np.finfo(np.float32).tiny)
         starts = range(0, rows, BLOCK_ROWS)
-        found = [block[: rows - at] @ direction for at, block in zip(starts, self._blocks, strict=False)]
+        # Row by row: BLAS's product of a matrix and a vector waits for threads, and for long where the cores are busy.
+        found = [np.vecdot(block[: rows - at], direction) for at, block in zip(starts, self._blocks, strict=False)]
         return np.concatenate(found) if found else np.empty(0, np.float32)

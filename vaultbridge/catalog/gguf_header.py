@@ -20,6 +20,10 @@ from vaultbridge.core.errors import ModelInvalid
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
+_MOST_KEYS = 1000
+_MOST_TENSORS = 100_000
+_MOST_DIMENSIONS = 4
+_MOST_ITEMS = 1 << 24
 _SCALARS: Mapping[int, str] = {
     GGUFValueType.UINT8: "B",
     GGUFValueType.INT8: "b",
@@ -63,14 +67,22 @@ class GgufHeader:
     tensors: tuple[Tensor, ...]
 
     @classmethod
-    def read(cls, path: Path) -> GgufHeader:
-        """Read a file's header. Raises ModelInvalid for what is no GGUF file, or one that is in several parts."""
+    def of_file(cls, path: Path) -> GgufHeader:
+        """Read the header of one file, which may be a part of a model.
+
+        Raises ModelInvalid for what is no GGUF file, or does not hold all the weights that it names.
+        """
         try:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                header = _Cursor(data).header()
-        except (OSError, ValueError, struct.error, KeyError) as error:
+                return _Cursor(data).header()
+        except (OSError, ValueError, struct.error, KeyError, OverflowError, MemoryError) as error:
             hint = "Fetch it again, or choose another file."
             raise ModelInvalid(f"{path} cannot be read as a GGUF file ({error}).", hint) from error
+
+    @classmethod
+    def read(cls, path: Path) -> GgufHeader:
+        """Read a model's header. Raises ModelInvalid as ``of_file``, and for a model that is in several parts."""
+        header = cls.of_file(path)
         if header.metadata.get("split.count", 1) > 1:
             raise ModelInvalid(f"{path} is one part of several.", "Join them: llama-gguf-split --merge.")
         return header
@@ -100,8 +112,13 @@ class _Cursor:
         if version not in _VERSIONS:
             raise ValueError(f"version {version}, where {_VERSIONS} are known")
         tensors, pairs = self._scalar("Q"), self._scalar("Q")
+        if pairs > _MOST_KEYS or tensors > _MOST_TENSORS:
+            raise ValueError(f"{pairs} keys and {tensors} tensors, more than any model has")
         metadata = {self._text(): self._value(self._scalar("I")) for _ in range(pairs)}
-        return GgufHeader(metadata, tuple(self._tensor() for _ in range(tensors)))
+        header = GgufHeader(metadata, tuple(self._tensor() for _ in range(tensors)))
+        if (missing := self._at + sum(tensor.bytes for tensor in header.tensors) - len(self._data)) > 0:
+            raise ValueError(f"at least {missing} bytes of its weights are missing")
+        return header
 
     def _scalar(self, code: str) -> Any:
         (value,) = struct.unpack_from(f"<{code}", self._data, self._at)
@@ -119,6 +136,8 @@ class _Cursor:
         if kind != GGUFValueType.ARRAY:
             return self._scalar(_SCALARS[kind])
         kind, count = self._scalar("I"), self._scalar("Q")
+        if count > _MOST_ITEMS:
+            raise ValueError(f"a list of {count} values")
         if kind != GGUFValueType.STRING:
             values = struct.unpack_from(f"<{count}{_SCALARS[kind]}", self._data, self._at)
             self._at += struct.calcsize(f"<{count}{_SCALARS[kind]}")
@@ -130,6 +149,8 @@ class _Cursor:
 
     def _tensor(self) -> Tensor:
         name, dimensions = self._text(), self._scalar("I")
+        if dimensions > _MOST_DIMENSIONS:
+            raise ValueError(f"a tensor of {dimensions} dimensions")
         shape = tuple(self._scalar("Q") for _ in range(dimensions))
         type_, _offset = GGMLQuantizationType(self._scalar("I")), self._scalar("Q")
         return Tensor(name, shape, type_.name.lower())

@@ -7,12 +7,14 @@ least (weights + keys and values up to its position) / read bandwidth.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from vaultbridge.catalog.gguf_header import GgufHeader, Tensor
+from vaultbridge.core.errors import ModelInvalid
 
 CACHE_TYPE = "f16"
 """How llama.cpp keeps keys and values unless it is told otherwise."""
@@ -21,6 +23,7 @@ _EMBEDDING = "token_embd.weight"
 _TABLES = frozenset({_EMBEDDING, "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"})
 """Tables of which a token reads one row."""
 _EXPERTS = "_exps."
+_MOST_LAYERS = 1000
 _PERIODS: Mapping[str, int] = {"gemma2": 2, "gemma3": 6, "gemma3n": 5, "cohere2": 4, "gpt-oss": 2, "exaone4": 4}
 """Every n-th layer sees the whole context: n by architecture, as llama.cpp has it where the file does not say.
 
@@ -30,10 +33,14 @@ An architecture that is not here (Mistral's and Qwen's files may name a window t
 
 @dataclass(frozen=True, slots=True)
 class LayerCache:
-    """One layer's cache: ``values`` numbers for each position, of which the last ``window`` positions are read."""
+    """One layer's cache: ``values`` numbers for each position, of which the last ``window`` positions are read.
+
+    One that is not ``stored`` reads what another layer keeps.
+    """
 
     values: int
     window: float = math.inf
+    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,8 @@ class ModelBytes:
     ``dense``: bytes of the weights that every step reads, whatever its batch. ``row``: bytes of the table rows that one
     token looks up. ``experts``: bytes of all the experts, of which each token uses ``used`` of ``count``. ``active``:
     weights (their number, not bytes) that one token reads; ``parameters``: all there are. ``tied``: the embedding table
-    is the output matrix too, so it is read whole, but once.
+    is the output matrix too, so it is read whole, but once. ``types``: bytes of the weights that a token is multiplied
+    with, experts that it does not use left out, by their type.
     """
 
     architecture: str
@@ -56,10 +64,20 @@ class ModelBytes:
     count: int
     used: int
     layers: tuple[LayerCache, ...]
+    types: Mapping[str, float]
 
     @classmethod
     def of(cls, header: GgufHeader) -> ModelBytes:
-        """Work it out."""
+        """Work it out. Raises ModelInvalid for figures that no model has."""
+        try:
+            return cls._of(header)
+        except (ArithmeticError, TypeError, ValueError, LookupError) as error:
+            raise ModelInvalid(
+                f"The file's own figures make no sense ({error}).", "Fetch it again, or choose another file."
+            ) from error
+
+    @classmethod
+    def _of(cls, header: GgufHeader) -> ModelBytes:
         tied = not any(tensor.name == _HEAD for tensor in header.tensors)
         looked_up = _TABLES - {_EMBEDDING} if tied else _TABLES
         tables = [tensor for tensor in header.tensors if tensor.name in looked_up]
@@ -78,6 +96,7 @@ class ModelBytes:
             count=count,
             used=used,
             layers=tuple(_caches(header)),
+            types=_by_type(dense, experts, used / count),
         )
 
     @property
@@ -95,16 +114,41 @@ class ModelBytes:
 
     def cache(self, depth: int, cache_type: str = CACHE_TYPE) -> float:
         """Bytes of keys and values that one token with ``depth`` tokens before it reads."""
-        block, size = GGML_QUANT_SIZES[GGMLQuantizationType[cache_type.upper()]]
-        return sum(layer.values * min(depth, layer.window) for layer in self.layers) * size / block
+        return sum(layer.values * min(depth, layer.window) for layer in self.layers) * _width(cache_type)
+
+    def kept(self, cells: int, cache_type: str = CACHE_TYPE, slots: int = 0, batch: int = 0) -> float:
+        """Bytes of a cache of ``cells`` tokens.
+
+        Layers with a window keep as much as the others, or with ``slots`` a window for each of these and a ``batch``.
+        """
+        layers = (layer for layer in self.layers if layer.stored)
+        return sum(
+            layer.values * min(cells, layer.window * slots + batch if slots else cells) for layer in layers
+        ) * _width(cache_type)
 
     def step(self, batch: int, depth: int, cache_type: str = CACHE_TYPE) -> float:
         """Bytes that one step of ``batch`` sequences reads, each ``depth`` tokens long."""
         return self.weights(batch) + batch * self.cache(depth, cache_type)
 
 
+def _by_type(dense: Sequence[Tensor], experts: Sequence[Tensor], share: float) -> Mapping[str, float]:
+    types: Counter[str] = Counter()
+    for tensor in dense:
+        types[tensor.type] += tensor.bytes
+    chosen: Counter[str] = Counter()
+    for tensor in experts:
+        chosen[tensor.type] += tensor.bytes
+    return {type_: types[type_] + share * chosen[type_] for type_ in (types | chosen)}
+
+
 def _elements(tensors: Sequence[Tensor]) -> int:
     return sum(tensor.elements for tensor in tensors)
+
+
+def _width(type_: str) -> float:
+    """Bytes of a number that is kept in a type."""
+    block, size = GGML_QUANT_SIZES[GGMLQuantizationType[type_.upper()]]
+    return size / block
 
 
 def _bytes(tensors: Sequence[Tensor]) -> int:
@@ -114,6 +158,8 @@ def _bytes(tensors: Sequence[Tensor]) -> int:
 def _caches(header: GgufHeader) -> list[LayerCache]:
     """Each layer's cache; with grouped-query attention it is as wide as the key and value heads are many."""
     count = header.get("block_count", 0)
+    if count > _MOST_LAYERS:
+        raise ValueError(f"{count} layers")
     heads = _each(header.get("attention.head_count", 1), count)
     groups = _each(header.get("attention.head_count_kv", heads), count)
     width = header.get("embedding_length", 0) // max([*heads, 1])
@@ -121,9 +167,10 @@ def _caches(header: GgufHeader) -> list[LayerCache]:
     local = header.get("attention.key_length_swa", 0) + header.get("attention.value_length_swa", 0) or whole
     window = header.get("attention.sliding_window", 0)
     slides = _sliding(header, count) if window else [False] * count
+    stored = count - header.get("attention.shared_kv_layers", 0)
     return [
-        LayerCache(group * local, window) if sliding else LayerCache(group * whole)
-        for group, sliding in zip(groups, slides, strict=True)
+        LayerCache(group * (local if sliding else whole), window if sliding else math.inf, layer < stored)
+        for layer, (group, sliding) in enumerate(zip(groups, slides, strict=True))
     ]
 
 

@@ -24,28 +24,41 @@ class Gap:
 class PartialFile:
     """``path`` and, beside it, a journal of the gaps that are left in it; an open context.
 
-    The journal never claims what is not on the disk: it is there before the file, and what is written is synced before it
-    is recorded. So a file without a journal is whole. ``identity`` names the content: with another one it begins anew.
+    The journal never claims what is not on the disk: it is there before the file, and what is written is synced before
+    it is recorded. So a file without a journal is whole. ``identity`` names the content: another one begins anew.
     """
 
     def __init__(self, path: Path, size: int, identity: str) -> None:
         self._path, self._size, self._identity = path, size, identity
         self._journal = path.with_name(f"{path.name}.gaps")
-        self.gaps = self._recorded() or [Gap(at, min(at + PIECE, size)) for at in range(0, size, PIECE)]
+        known = self._recorded()
+        self.gaps = [Gap(at, min(at + PIECE, size)) for at in range(0, size, PIECE)] if known is None else known
 
     @staticmethod
     def is_whole(path: Path) -> bool:
         """Whether a file is there and all of it has arrived."""
         return path.is_file() and not path.with_name(f"{path.name}.gaps").exists()
 
+    @staticmethod
+    def arrived(path: Path) -> int:
+        """How many bytes of a file are there."""
+        if PartialFile.is_whole(path):
+            return path.stat().st_size
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            known = json.loads(path.with_name(f"{path.name}.gaps").read_text(encoding="utf-8"))
+            return int(known["size"]) - sum(int(end) - int(at) for at, end in known["gaps"])
+        return 0
+
     def __enter__(self) -> PartialFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._record(self._snapshot())
+        self._record()
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     @property
@@ -67,10 +80,9 @@ class PartialFile:
         self.gaps = [Gap(0, self._size)]
 
     def save(self) -> None:
-        """Record what has arrived, once it is on the disk. May run in another thread than ``fill``."""
-        gaps = self._snapshot()
+        """Record what has arrived, once it is on the disk. Raises OSError."""
         os.fsync(self._file.fileno())
-        self._record(gaps)
+        self._record()
 
     def finish(self) -> None:
         """Record that the file is whole."""
@@ -79,20 +91,19 @@ class PartialFile:
 
     def discard(self) -> None:
         """Delete what has arrived."""
+        self._file.close()  # Windows deletes no open file
         self._path.unlink(missing_ok=True)
         self._journal.unlink(missing_ok=True)
 
-    def _snapshot(self) -> list[tuple[int, int]]:
-        return [(gap.at, gap.end) for gap in self.gaps if gap.at < gap.end]
-
-    def _record(self, gaps: list[tuple[int, int]]) -> None:
+    def _record(self) -> None:
+        gaps = [(gap.at, gap.end) for gap in self.gaps if gap.at < gap.end]
         fresh = self._journal.with_name(f"{self._journal.name}.new")
         fresh.write_text(json.dumps({"identity": self._identity, "size": self._size, "gaps": gaps}), encoding="utf-8")
         fresh.replace(self._journal)
 
-    def _recorded(self) -> list[Gap]:
+    def _recorded(self) -> list[Gap] | None:
         with suppress(OSError, ValueError, KeyError, TypeError):
             known = json.loads(self._journal.read_text(encoding="utf-8"))
             if self._path.is_file() and (known["identity"], known["size"]) == (self._identity, self._size):
                 return [Gap(int(at), int(end)) for at, end in known["gaps"]]
-        return []
+        return None

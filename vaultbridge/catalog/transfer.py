@@ -1,7 +1,7 @@
 """Fetching one file over HTTP: several parts at a time, resumed after any end, checked at last.
 
-``huggingface_hub`` names and finds files well, but it writes each attempt into a file of its own and deletes that when it
-fails (2.4): a killed download begins anew. So the bytes are fetched here.
+``huggingface_hub`` finds files well, but (2.4) it writes each attempt into a file of its own and deletes that when it
+fails: a killed download begins anew. So the bytes are fetched here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import asyncio
 import errno
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -20,16 +20,17 @@ from time import time
 import httpx
 
 from vaultbridge.catalog.partial import Gap, PartialFile
-from vaultbridge.core.errors import ConfigError, DiskFull, DownloadFailed, ModelInvalid, ModelMissing
+from vaultbridge.core.errors import DiskFull, DownloadFailed, ModelInvalid, ModelMissing
 from vaultbridge.core.ports import RemoteFile
 
 Advance = Callable[[str, int], None]
 """Called with the stage (``fetching``, ``checking``) and the bytes done. What it raises ends the transfer."""
 
 _CONNECTIONS = 4
-_SAVE_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
+_LOOKS_PER_SAVE = 5
 _TIMEOUT_SECONDS = 30.0
-_ATTEMPTS = 6
+_ATTEMPTS = 5
 """Failures in a row, without a byte between them, before a transfer gives up."""
 _LONGEST_WAIT = 120.0
 _BLOCK = 1 << 20
@@ -37,7 +38,7 @@ _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def describe(file: RemoteFile) -> RemoteFile:
+def describe(file: RemoteFile, pause: float = 1.0) -> RemoteFile:
     """A file with its size, and its digest if the server tells, for one of which only the address is known.
 
     Raises as ``fetch``.
@@ -45,7 +46,7 @@ def describe(file: RemoteFile) -> RemoteFile:
 
     async def ask() -> RemoteFile:
         async with _client(file) as client:
-            return (await _probe(client, file, 1.0))[0]
+            return (await _probe(client, file, pause))[0]
 
     return asyncio.run(ask())
 
@@ -53,11 +54,11 @@ def describe(file: RemoteFile) -> RemoteFile:
 def fetch(file: RemoteFile, path: Path, advance: Advance, pause: float = 1.0) -> None:
     """Bring ``file`` to ``path``, going on where the last attempt ended; what arrived is kept if this one ends early.
 
-    ``pause`` is the first wait, in seconds, after a failure; it doubles. Raises ModelMissing if there is no such file or
-    it is refused, DownloadFailed if the network or the server fails for long, ModelInvalid for a wrong content and
+    ``pause`` is the first wait, in seconds, after a failure; it doubles. Raises ModelMissing if there is no such file
+    or it is refused, DownloadFailed if the network or the server fails for long, ModelInvalid for a wrong content and
     DiskFull, both of which leave nothing.
     """
-    if not PartialFile.is_whole(path):
+    if not (PartialFile.is_whole(path) and _is_right(file, path, advance)):
         asyncio.run(_Transfer(file, path, advance, pause).run())
 
 
@@ -74,16 +75,20 @@ class _Transfer:
                     partial.restart()
                 try:
                     await self._fill(client, partial, in_parts)
-                    self._check(file)
+                    if not _is_right(file, self._path, self._advance):
+                        raise ModelInvalid(
+                            f"{file.path} is not the file that was promised: its checksum is wrong.",
+                            "Nothing was kept. Run the same command again; if it stays so, the server is at fault.",
+                        )
                     partial.finish()
+                except ModelInvalid:
+                    partial.discard()
+                    raise
                 except OSError as error:
                     if error.errno not in _NO_ROOM:
                         raise
                     partial.discard()
                     raise no_room(self._path, file.size) from error
-                except ModelInvalid:
-                    partial.discard()
-                    raise
 
     async def _fill(self, client: httpx.AsyncClient, partial: PartialFile, in_parts: bool) -> None:
         waiting = deque(partial.gaps)
@@ -92,57 +97,60 @@ class _Transfer:
             while waiting:
                 await self._fill_gap(client, partial, waiting.popleft(), in_parts)
 
-        async def save() -> None:
+        async def watch() -> None:
             while True:
-                self._advance("fetching", partial.done)
-                await asyncio.sleep(_SAVE_SECONDS)
-                await asyncio.to_thread(partial.save)
-
-        working = asyncio.gather(*(work() for _ in range(_CONNECTIONS)))
-        saving = asyncio.create_task(save())
-        try:
-            await asyncio.wait((working, saving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            working.cancel()
-            saving.cancel()
-            ended = await asyncio.gather(working, saving, return_exceptions=True)
-            if any(isinstance(error, OSError) and error.errno in _NO_ROOM for error in ended) is False:
+                for _ in range(_LOOKS_PER_SAVE):
+                    self._advance("fetching", partial.done)
+                    await asyncio.sleep(_LOOK_SECONDS)
                 partial.save()
-        for error in ended:
-            if isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
-                raise error
+
+        workers = [asyncio.create_task(work()) for _ in range(min(_CONNECTIONS, len(waiting)))]
+        watcher = asyncio.create_task(watch())
+        running: set[asyncio.Task[None]] = set(workers)
+        try:
+            while running and not watcher.done():
+                done, _ = await asyncio.wait((*running, watcher), return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                running -= done
+        finally:
+            for task in (*workers, watcher):
+                task.cancel()
+            await asyncio.gather(*workers, watcher, return_exceptions=True)
+            with suppress(OSError):  # the disk may be full
+                partial.save()
         self._advance("fetching", partial.done)
 
     async def _fill_gap(self, client: httpx.AsyncClient, partial: PartialFile, gap: Gap, in_parts: bool) -> None:
         async def attempt() -> None:
-            begin = gap.at if in_parts else 0
+            if not in_parts:
+                gap.at = 0
             asked = {"Range": f"bytes={gap.at}-{gap.end - 1}"} if in_parts else {}
             async with _answer(client, self._file, asked) as response:
                 if in_parts and not response.headers.get("Content-Range", "").startswith(f"bytes {gap.at}-"):
                     raise httpx.RemoteProtocolError("another part came than was asked for")
-                gap.at = begin
-                async for data in response.aiter_raw(_BLOCK):
+                async for data in response.aiter_raw():
                     partial.fill(gap, data)
             if gap.at < gap.end:
                 raise httpx.RemoteProtocolError("the answer ended early")
 
         await _persist(attempt, lambda: gap.at, self._pause, self._file)
 
-    def _check(self, file: RemoteFile) -> None:
-        if not (file.sha256 or file.git_blob):
-            return
-        digest = hashlib.sha256() if file.sha256 else hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
-        done = 0
-        with self._path.open("rb") as content:
-            while block := content.read(_BLOCK):
-                digest.update(block)
-                done += len(block)
-                self._advance("checking", done)
-        if digest.hexdigest() != (file.sha256 or file.git_blob):
-            raise ModelInvalid(
-                f"{file.path} is not the file that was promised: its checksum is wrong.",
-                "Nothing was kept. Run the same command again; if it stays so, the server holds another file.",
-            )
+
+def _is_right(file: RemoteFile, path: Path, advance: Advance) -> bool:
+    """Whether a whole file is what was promised, as far as anything was."""
+    if file.size and path.stat().st_size != file.size:
+        return False
+    if not (file.sha256 or file.git_blob):
+        return True
+    digest = hashlib.sha256() if file.sha256 else hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
+    done = 0
+    with path.open("rb") as content:
+        while block := content.read(_BLOCK):
+            digest.update(block)
+            done += len(block)
+            advance("checking", done)
+    return digest.hexdigest() == (file.sha256 or file.git_blob)
 
 
 def no_room(path: Path, size: int) -> DiskFull:
@@ -183,7 +191,9 @@ async def _probe(client: httpx.AsyncClient, file: RemoteFile, pause: float) -> t
 
 
 @asynccontextmanager
-async def _answer(client: httpx.AsyncClient, file: RemoteFile, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+async def _answer(
+    client: httpx.AsyncClient, file: RemoteFile, headers: dict[str, str]
+) -> AsyncIterator[httpx.Response]:
     async with client.stream("GET", file.url, headers=headers) as response:
         status = response.status_code
         if status in _BUSY:
@@ -209,14 +219,14 @@ class _Busy(Exception):
 
 
 async def _persist(
-    attempt: Callable[[], object], position: Callable[[], int], pause: float, file: RemoteFile
+    attempt: Callable[[], Awaitable[None]], position: Callable[[], int], pause: float, file: RemoteFile
 ) -> None:
     """Repeat what fails for reasons that pass, as long as it gets further or the patience lasts."""
     failures = 0
     while True:
         before = position()
         try:
-            await attempt()  # type: ignore[misc]
+            await attempt()
             return
         except (_Busy, httpx.TransportError) as error:
             failures = 1 if position() > before else failures + 1

@@ -13,7 +13,8 @@ from vaultbridge.core.search import Citation, Freshness
 class Grounding:
     """The first event: the citations whose text is in the prompt, the links of those left out for lack of room.
 
-    ``degraded``: lanes of the search that did not answer, and the code of what kept each away.
+    ``degraded``: lanes of the search that did not answer, or the ``generator`` where passages stand for its answer, and
+    the code of what kept each away.
     """
 
     citations: tuple[Citation, ...]

@@ -13,7 +13,7 @@ from vaultbridge.core.dialogue import Conversation, Prompt
 from vaultbridge.core.notes import Chunk, IndexedNote, NotePath
 from vaultbridge.core.ports import ChunkStore, Clock
 from vaultbridge.core.search import Citation, Hit, Query, Scope
-from vaultbridge.retrieve.intent import read_intent
+from vaultbridge.retrieve.intent import names_the_vault, read_intent
 from vaultbridge.retrieve.query import read_question
 from vaultbridge.retrieve.retriever import Found, Retriever
 
@@ -63,7 +63,7 @@ class Finder:
         """At most ``k`` hits, and the receipts of their notes and of those that were cited ``before``.
 
         The note that is being edited must not answer itself. ``off`` never looks into the vault; ``auto`` finds
-        nothing for a request that does not want it.
+        nothing for a request that does not want it, and for one that names the vault what is nearest.
         """
         now = datetime.fromtimestamp(self._clock.now()).astimezone()
         question = read_question(prompt, scope, now)
@@ -79,7 +79,7 @@ class Finder:
         alone = grounding == "always" and asks and isinstance(prompt, Conversation)
         if grounding == "always" or asks:
             query = Query(question.text, scope, limit=k, phrases=question.phrases, without=question.without)
-            any_hit = grounding == "always" and not alone
+            any_hit = not alone and (grounding == "always" or names_the_vault(question.text))
             found = await self._retriever.relevant(query, question.editing, any_hit=any_hit)
             if alone and not found.hits:
                 closest = (await self._retriever.relevant(query, question.editing, any_hit=True)).hits

@@ -32,7 +32,7 @@ class Format:
 
     def closing(self, words: Phrases) -> str:
         """What stands between the notes and the question."""
-        return words.closing if self.frame == "marked" else ""
+        return "" if self.frame == "document" else words.closing
 
 
 SIZES = (

@@ -12,8 +12,8 @@ from vaultbridge.chat.events import AnswerEvent as AnswerEvent
 from vaultbridge.chat.events import Grounding as Grounding
 from vaultbridge.chat.events import Sources as Sources
 from vaultbridge.chat.evidence import Evidence, Finder
-from vaultbridge.chat.format import Format, format_of
 from vaultbridge.chat.extract import MOST_PASSAGES, extract, not_found
+from vaultbridge.chat.format import Format, format_of
 from vaultbridge.chat.manner import choose_manner
 from vaultbridge.chat.memory import Memory, Thread
 from vaultbridge.chat.prompt import Grounded, ground

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from vaultbridge.core.errors import ConfigError, StoreMismatch, VaultbridgeError
 from vaultbridge.core.ports import ChunkStore, Clock, EmbeddingService
@@ -23,12 +24,22 @@ FAILURES_IN_A_ROW = 3
 
 
 class Backfill:
-    """The only writer of the store's vectors. ``run`` works until it is cancelled."""
+    """The only writer of the store's vectors. ``run`` works until it is cancelled.
 
-    def __init__(self, store: ChunkStore, embeddings: EmbeddingService | None, clock: Clock) -> None:
+    ``on_growth`` is told how many chunks have one, each time that this is looked up.
+    """
+
+    def __init__(
+        self,
+        store: ChunkStore,
+        embeddings: EmbeddingService | None,
+        clock: Clock,
+        on_growth: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
         self._store = store
         self._embeddings = embeddings
         self._clock = clock
+        self._on_growth = on_growth
         self._wake = asyncio.Event()
         self._wake.set()
         self._changed = asyncio.Event()
@@ -88,6 +99,8 @@ class Backfill:
             counts = await self._store.counts()
             self.pending = max(counts.chunks - counts.vectors, len(chunks))
             self._signal()
+            if self._on_growth is not None:
+                await self._on_growth(counts.vectors)
             if not chunks:
                 self.pending = 0
                 if commits >= COMMITS_BEFORE_MAINTENANCE:

@@ -87,8 +87,7 @@ class Scale:
     async def _ask(self, mode: Mode, number: int) -> float:
         question = self._invention.question(number)
         began = time.perf_counter()
-        found = await self._retriever.search(Query(question, mode=mode))
-        assert found.hits
+        await self._retriever.search(Query(question, mode=mode))
         return 1000 * (time.perf_counter() - began)
 
     async def _save(self, saved: list[int]) -> None:

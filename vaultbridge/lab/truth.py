@@ -131,7 +131,7 @@ async def _ask(chat: ChatService, request: Request) -> Answered:
 
 
 def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Shares of the answers, 0 to 1, with 95 % intervals for the first ones; prompt tokens and seconds of one answer."""
+    """Shares of the answers, 0 to 1, the first two with 95 % intervals; prompt tokens and seconds of one answer."""
     given = [outcome.given_verdict for outcome in outcomes]
     without = [outcome.without_verdict for outcome in outcomes]
     both = [*given, *without]

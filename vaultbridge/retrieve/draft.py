@@ -55,7 +55,12 @@ class Draft:
         if line.lstrip().startswith("#") or not in_a_sentence(line):
             return False
         sentence = _SENTENCE.search(line)
-        return sentence is not None and not _ASKS.search(sentence[0])
+        return sentence is not None and not asks(sentence[0])
+
+
+def asks(sentence: str) -> bool:
+    """Whether a sentence asks or orders something, by the word that it begins with; in CJK by any of its words."""
+    return _ASKS.search(sentence) is not None
 
 
 def in_a_sentence(text: str) -> bool:

@@ -14,6 +14,7 @@ from vaultbridge.core.errors import ConfigError, NotReady, VaultbridgeError
 from vaultbridge.core.notes import Chunk, NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import EmbedderInfo, Embedding, Hit, Query, Scored, Vector
+from vaultbridge.retrieve.floors import Floor, Floors
 from vaultbridge.retrieve.fusion import Evidence, by_meaning, by_weights, by_words, fuse
 from vaultbridge.retrieve.meaning import BARE_QUESTIONS, Direction, Nearness, Wording, understands, wording
 from vaultbridge.retrieve.relevance import telling, terms
@@ -38,16 +39,22 @@ class Findings:
     """What the lanes found for a question: ``rankings`` by lane, and how ``near`` the candidates lie.
 
     ``covered`` is the greatest part of the question's words that one of the first keyword hits holds; ``floor`` the
-    embedder's; ``multi`` the question's multi-vector, if the embedder has such a head; ``away`` says of each lane that
+    embedder's, None if it said nothing; ``multi`` the question's multi-vector, if the embedder has such a head; ``away`` says of each lane that
     did not answer why.
     """
 
     rankings: Mapping[str, Sequence[Scored]] = field(default_factory=dict)
     covered: float = 0.0
     near: Nearness | None = None
-    floor: float = 1.0
+    floor: Floor | None = None
     multi: Vector | None = None
     away: Mapping[str, str] = field(default_factory=dict)
+
+    def nearness(self, chunk: Chunk) -> float:
+        """How far a candidate speaks of the question by its meaning, 0 to 1."""
+        if self.near is None or self.floor is None or chunk.key not in self.near.cosines:
+            return 0.0
+        return self.floor.nearness(self.near.cosines[chunk.key])
 
     def hits(self, weights: FusionWeights) -> list[Hit]:
         """Every candidate, best first."""
@@ -80,9 +87,10 @@ class Findings:
 class Lanes:
     """The lanes over a store; those of the embedder are away without one."""
 
-    def __init__(self, store: ChunkStore, embeddings: EmbeddingService | None) -> None:
+    def __init__(self, store: ChunkStore, embeddings: EmbeddingService | None, floors: Floors | None = None) -> None:
         self._store = store
         self._embeddings = embeddings
+        self._floors = floors
         self._grounds: dict[tuple[str, Wording], Vector] = {}
 
     async def ask(self, query: Query, weights: FusionWeights) -> Findings:
@@ -133,7 +141,8 @@ class Lanes:
                 rankings["dense"] = await self._store.dense(direction.aim, query.scope, limit)
             if query.mode != "dense" and embedding.sparse is not None:
                 rankings["sparse"] = await self._store.sparse(embedding.sparse, query.scope, limit)
-            return _Meant(rankings, direction, info.floor, embedding.multi)
+            floor = self._floors.of(info, asked) if self._floors is not None else Floor(info.floor, info.floor)
+            return _Meant(rankings, direction, floor, embedding.multi)
         except VaultbridgeError as error:
             if query.mode in ("dense", "sparse"):
                 raise
@@ -168,7 +177,7 @@ class Lanes:
 class _Meant:
     rankings: Mapping[str, Sequence[Scored]] = field(default_factory=dict)
     direction: Direction | None = None
-    floor: float = 1.0
+    floor: Floor | None = None
     multi: Vector | None = None
     away: Mapping[str, str] = field(default_factory=dict)
 

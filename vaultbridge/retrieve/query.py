@@ -36,7 +36,12 @@ _PHRASE = re.compile(r"(?<!\w)\"([^\"\n]{2,60})\"|“([^”\n]{2,60})”|「([^�
 _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile("[\u3040-\u9fff\uac00-\ud7a3]")
 
-_POINTS = re.compile(r"\b(?:it|its|they|them|their|he|she|him|her|this|these|those)\b|\bthat\W*\Z", re.IGNORECASE)
+_GO_ON = re.compile(
+    r"\A\s*(?:(?:please )?(?:continue|complete|finish|extend)\b[^\n:]{0,80}:|请?(?:继续写|接着写|续写|补全)[^\n：:]{0,20}[：:])\s*",
+    re.IGNORECASE,
+)
+"""An order to go on, which says nothing of what the text below is about."""
+_POINTS = re.compile(r"\b(?:it|its|they|them|their|he|she|him|her|this|these|those)\b|\b(?:that|ones?)\W*\Z", re.IGNORECASE)
 _POINTS_CJK = re.compile(
     r"\A\W*(?:那|还有|然后|另外|再)|呢\W*\Z|\A\W*(?:为什么|怎么说|具体|例如|比如|继续)\W*\Z"
     r"|它|他们|她们|其中|(?:这|那)(?:个|些|种)|上述|前者|后者"
@@ -107,7 +112,7 @@ def _leans(text: str) -> bool:
 
 def _read(text: str, scope: Scope, now: datetime | None) -> Question:
     draft = read_draft(text)
-    text, scope = _operators(_tail(draft.text), scope)
+    text, scope = _operators(_tail(_GO_ON.sub("", draft.text)), scope)
     phrases: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     if "\n" not in text and len(text) <= SEARCH_CHARACTERS:

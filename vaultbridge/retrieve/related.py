@@ -9,7 +9,7 @@ from vaultbridge.core.notes import Chunk, NotePath
 from vaultbridge.core.ports import ChunkStore
 from vaultbridge.core.search import Hit, Scope, Scored
 from vaultbridge.retrieve.fusion import by_meaning, by_words, fuse, ranked
-from vaultbridge.retrieve.relevance import coverage, telling, terms
+from vaultbridge.retrieve.relevance import Asked, telling
 from vaultbridge.retrieve.retriever import Found
 from vaultbridge.retrieve.weights import FusionWeights
 
@@ -45,9 +45,9 @@ class Related:
             lane: {scored.chunk.key: scored.score for scored in ranking}
             for lane, ranking in (("keyword", keyword), ("dense", dense))
         }
-        words = terms(name)
+        asked = Asked(name)
         lanes = {
-            "keyword": by_words(found["keyword"], max((coverage(words, hit.chunk) for hit in keyword), default=0.0)),
+            "keyword": by_words(found["keyword"], max((asked.coverage(hit.chunk) for hit in keyword), default=0.0)),
             "dense": by_meaning(found["dense"], [scored.score for scored in dense]),
         }
         hits = [

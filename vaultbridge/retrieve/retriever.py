@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from vaultbridge.core.notes import Chunk, NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import Hit, Query
+from vaultbridge.retrieve.floors import Floors
 from vaultbridge.retrieve.fusion import ranked
 from vaultbridge.retrieve.lanes import Findings, Lanes
 from vaultbridge.retrieve.links import gifts, givers
 from vaultbridge.retrieve.passages import joined, section
-from vaultbridge.retrieve.relevance import COVERAGE_FLOOR, coverage, terms
+from vaultbridge.retrieve.relevance import Asked
 from vaultbridge.retrieve.rescoring import Rescoring
 from vaultbridge.retrieve.weights import FusionWeights
 
@@ -38,9 +39,10 @@ class Retriever:
         embeddings: EmbeddingService | None,
         weights: FusionWeights | None = None,
         rescoring: Rescoring | None = None,
+        floors: Floors | None = None,
     ) -> None:
         self._store = store
-        self._lanes = Lanes(store, embeddings)
+        self._lanes = Lanes(store, embeddings, floors)
         self._rescoring = rescoring
         self.weights = weights or FusionWeights()
 
@@ -50,7 +52,7 @@ class Retriever:
         return await self._best(query, found, findings)
 
     async def relevant(self, query: Query, editing: str = "", *, any_hit: bool = False) -> Found:
-        """The passages that speak of the query: near enough by meaning, or with most of its words.
+        """The passages that speak of the query: near enough by meaning, with most of its words, or by both together.
 
         Neighbouring chunks are one passage, and one that stands alone is its whole section, if that fits. ``editing``
         is the title of a note that is left out; ``any_hit`` takes the best ones, however far they are. No hits are an
@@ -59,13 +61,8 @@ class Retriever:
         found, findings = await self._find(query)
         hits = [hit for hit in found.hits if not editing or _stem(hit.chunk.note) != editing]
         if not any_hit:
-            asked = terms(query.text)
-            cosines = findings.near.cosines if findings.near is not None else {}
-            hits = [
-                hit
-                for hit in hits
-                if cosines.get(hit.chunk.key, -1.0) >= findings.floor or coverage(asked, hit.chunk) >= COVERAGE_FLOOR
-            ]
+            asked = Asked(query.text)
+            hits = [hit for hit in hits if findings.nearness(hit.chunk) + asked.shown_by(hit.chunk) >= 1]
         best = await self._best(query, replace(found, hits=hits), findings)
         return replace(best, hits=await self._passages(joined(best.hits)))
 

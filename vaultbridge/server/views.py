@@ -44,7 +44,7 @@ class FreshnessView(TypedDict):
 
 
 class LaneAwayView(TypedDict):
-    """A lane of the search that did not answer, and the code of what kept it away; the others did."""
+    """A lane of the search, or the ``generator``, that did not answer, and the code of what kept it away."""
 
     lane: str
     reason: str
@@ -74,7 +74,7 @@ class UnsupportedView(TypedDict):
 
 class AnswerView(TypedDict, total=False):
     """What an answer rests on. In a stream the citations come first; those used, the sentences that rest on none, and
-    the timings come last. ``degraded`` is there if a lane of the search was away.
+    the timings come last. ``degraded`` is there if a lane of the search was away, or the model itself.
     """
 
     grounded: bool

@@ -12,12 +12,14 @@ from dataclasses import replace
 import numpy as np
 
 from vaultbridge.backends.link_graph import LinkGraph
+from vaultbridge.backends.multi_vectors import packed, unpacked
+from vaultbridge.backends.words import Words
 from vaultbridge.core.errors import StoreMismatch
 from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.search import Embedding, Scope, Scored, StoreCounts, Vector
 
-# A run of letters and digits; Chinese, Japanese and Korean a character at a time.
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+# A run of letters, digits and underscores; Chinese, Japanese and Korean a character at a time.
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
 class FakeStore:
@@ -29,6 +31,7 @@ class FakeStore:
         self._spaces: dict[str, dict[str, Embedding]] = {}
         self._dimensions: dict[str, int] = {}
         self._fingerprint: str | None = None
+        self._words = Words()
 
     async def use_vectors(self, fingerprint: str, dimensions: int) -> None:
         """Serve and fill the vectors of this fingerprint from now on. Raises StoreMismatch for other dimensions."""
@@ -70,9 +73,11 @@ class FakeStore:
 
     async def keyword(self, text: str, scope: Scope, limit: int) -> list[Scored]:
         """The chunks that share words with ``text``, best first: rare words and repeated ones count more."""
-        documents = [(chunk, Counter(_words(chunk.embedded))) for chunk in self._rows()]
+        documents = [
+            (chunk, Counter(_split(self._words.of_chunk(chunk, self._notes[chunk.note])))) for chunk in self._rows()
+        ]
         spread = Counter(word for _, words in documents for word in words)
-        asked = set(_words(text))
+        asked = set(_split(self._words.of_question(text)))
         hits = []
         for chunk, words in documents:
             score = sum(math.log1p(len(documents) / spread[w]) * words[w] / (words[w] + 1) for w in asked if words[w])
@@ -112,8 +117,10 @@ class FakeStore:
         return {path: graph.neighbours(path) for path in paths}
 
     async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
-        """Nothing: no fake embedder has a multi-vector head."""
-        return {}
+        """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, a byte a number."""
+        space = self._space()
+        kept = {digest: space[digest].multi for digest in digests if digest in space}
+        return {digest: unpacked(packed(multi)) for digest, multi in kept.items() if multi is not None and len(multi)}
 
     async def unembedded(self, limit: int) -> list[Chunk]:
         """Chunks that have no vector yet, one for each digest, of the newest notes first."""
@@ -181,7 +188,7 @@ class FakeStore:
         )
 
 
-def _words(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKD", text.casefold())
     plain = unicodedata.normalize("NFC", "".join(c for c in folded if not "\u0300" <= c <= "\u036f"))
     return WORD.findall(plain)

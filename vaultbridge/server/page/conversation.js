@@ -1,5 +1,6 @@
 // One conversation: questions, answers as they stream, and what they rest on.
 
+import { bounded, underline } from "./doubt.js";
 import { element, render } from "./markdown.js";
 import { address, noteLink, passage } from "./notes.js";
 
@@ -54,6 +55,8 @@ class Turn {
     this.thoughts = "";
     this.citations = [];
     this.used = [];
+    this.unsupported = [];
+    this.degraded = [];
     this.marked = new Set();
     this.answer = element("div", { class: "answer" }, element("p", { class: "waiting" }, "Reading your notes"));
     this.thinking = element("p");
@@ -74,6 +77,8 @@ class Turn {
     const ours = chunk.vaultbridge ?? {};
     this.citations = ours.citations ?? this.citations;
     this.used = ours.used ?? this.used;
+    this.unsupported = ours.unsupported ?? this.unsupported;
+    this.degraded = ours.degraded ?? this.degraded;
     this.timings = ours.timings ?? this.timings;
     this.usage = chunk.usage ?? this.usage;
     const delta = chunk.choices?.[0]?.delta ?? {};
@@ -88,7 +93,7 @@ class Turn {
     following(() => {
       this.thinkingBox.hidden = !this.thoughts;
       this.thinking.textContent = this.thoughts;
-      if (this.text) this.answer.replaceChildren(render(this.text, this));
+      if (this.text) this.answer.replaceChildren(underline(render(bounded(this.text, this.unsupported), this)));
     });
   }
 
@@ -108,6 +113,8 @@ class Turn {
     const shown = this.citations.filter(({ number }) => this.used.includes(number) || this.marked.has(number));
     const [kind, words] = shown.length ? ["notes", "From your notes"] : ["alone", "Model alone"];
     this.sources.replaceChildren(element("p", { class: "badge", "data-kind": kind }, words));
+    if (this.unsupported.length) this.sources.append(element("p", { class: "aside" }, "No note says what is underlined."));
+    if (this.degraded.length) this.sources.append(element("p", { class: "aside" }, away(this.degraded)));
     if (!shown.length) return;
     const list = element("ol", { class: "cited", "aria-label": "Sources" });
     for (const { number, path, heading, quote } of shown) {
@@ -135,6 +142,11 @@ class Turn {
     const [path, ...heading] = target.split("#");
     return element("a", { href: address(this.vault, path, heading.join("#")) }, alias);
   }
+}
+
+/** What of the search did not answer, and why. */
+function away(lanes) {
+  return `Not at work: ${lanes.map(({ lane, reason }) => `${lane} (${reason.replaceAll("_", " ")})`).join(", ")}.`;
 }
 
 /** Change the page; whoever looks at its end goes on looking at its end. */

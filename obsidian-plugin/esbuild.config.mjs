@@ -1,0 +1,34 @@
+// Builds main.js, as Obsidian loads it. `node esbuild.config.mjs host FILE` builds the test host's page script instead.
+import { builtinModules } from "node:module";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const [what, outfile] = process.argv.slice(2);
+
+const common = {
+  absWorkingDir: here("."),
+  bundle: true,
+  target: "es2022",
+  logLevel: "warning",
+};
+
+await (what === "host"
+  ? build({
+      ...common,
+      entryPoints: ["tests/host/host.ts"],
+      outfile,
+      format: "iife",
+      alias: { obsidian: here("tests/twin/obsidian.ts") },
+      external: builtinModules,
+    })
+  : build({
+      ...common,
+      entryPoints: ["src/main.ts"],
+      outfile: "main.js",
+      format: "cjs",
+      treeShaking: true,
+      minify: true,
+      // Obsidian has one CodeMirror for all, and Node only on the desktop, where it is imported when it is needed.
+      external: ["obsidian", "electron", "@codemirror/*", "@lezer/*", ...builtinModules],
+    }));

@@ -1,0 +1,163 @@
+"""``python -m vaultbridge.lab.predictions``: what ``models info`` says of models, and what their processes take and give."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+
+from vaultbridge.catalog.catalog import Catalog
+from vaultbridge.catalog.folder import ModelFolder
+from vaultbridge.catalog.footprint import Footprint, Use
+from vaultbridge.catalog.gguf_header import GgufHeader
+from vaultbridge.catalog.model_bytes import ModelBytes
+from vaultbridge.catalog.speed import expected_speed
+from vaultbridge.core.dialogue import Continuation, Failed, Finished, GroundedPrompt, Sampling
+from vaultbridge.core.errors import DecodeFailed
+from vaultbridge.core.machine import LlamaBuild
+from vaultbridge.engine.activity import Activity
+from vaultbridge.engine.generator import HostedGenerator
+from vaultbridge.engine.host import Host
+from vaultbridge.engine.load import load_class, load_generator
+from vaultbridge.lab.bandwidth import read_bandwidth
+from vaultbridge.lab.model_shape import Shape
+from vaultbridge.lab.random_model import write_random_model
+
+CONTEXTS = (1024, 4096)
+SLOTS = 8
+RUNS = 5
+ANSWER = 64
+EFFORT = 1.5e12
+SMALL = ("smollm2-135m-instruct", "gemma-3-270m")
+"""Those of the catalogue that every checkout can fetch."""
+SUBJECTS = (*SMALL, "gemma-2b:q8_0", "gemma-3-1b:q4_0", "llama-3.2-1b:q8_0")
+"""Models of the catalogue, and random weights: ``shape:type``. The last one's query heads share keys and values."""
+_DECODER = "vaultbridge.backends.llama:LlamaDecoder"
+_DEADLINE = 3600.0
+_WORD = "hive "
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model with one context: bytes, and tokens a second (the middle one of several answers)."""
+
+    name: str
+    context: int
+    promised: Footprint
+    resident: int
+    expected: float
+    speeds: tuple[float, ...]
+
+    @property
+    def memory_error(self) -> float:
+        """How far the promise is off, as a share of what it takes."""
+        return self.promised.resident / self.resident - 1
+
+    @property
+    def speed(self) -> float:
+        """The middle one."""
+        return statistics.median(self.speeds)
+
+    @property
+    def speed_error(self) -> float:
+        """How far the expectation is off, as a share of what it gives."""
+        return self.expected / self.speed - 1
+
+
+def compare(
+    path: Path,
+    name: str,
+    build: LlamaBuild,
+    context: int,
+    *,
+    slots: int = SLOTS,
+    runs: int = RUNS,
+    effort: float = EFFORT,
+) -> Row:
+    """Load a model as ``serve`` does, let it answer several times, fill its cache, and hold all against the promises.
+
+    The cache is filled as far as ``effort``, bytes of weights times tokens, goes. The bandwidth is measured before and
+    after the answers, and its better figure counts.
+    """
+    header = GgufHeader.read(path)
+    promised = Footprint.of(header, Use(context, slots), build.repacked)
+    before = _bandwidth(build)
+    speeds, resident = asyncio.run(_observe(path, name, context, slots, runs, int(effort / promised.weights)))
+    expected = expected_speed(ModelBytes.of(header), max(before, _bandwidth(build)), ANSWER // 2)
+    return Row(name, context, promised, resident, expected, tuple(speeds))
+
+
+def _bandwidth(build: LlamaBuild) -> float:
+    return read_bandwidth([build.threads])[build.threads]
+
+
+async def _observe(path: Path, name: str, context: int, slots: int, runs: int, most: int) -> tuple[list[float], int]:
+    options = {"name": name, "context": context, "cache": context, "slots": slots, "gpu_layers": 0}
+    host = Host("generator", partial(load_generator, _DECODER, (path,), options, drafts=False))
+    generator = HostedGenerator(name, host, Activity(), slots, _DEADLINE)
+    try:
+        await generator.info()
+        answers = [await _answer(generator, 4, ANSWER) for _ in range(runs)]
+        a_word = answers[0].usage.prompt_tokens / 4
+        await _answer(generator, int((min(context, most) - ANSWER) / a_word), 2)
+        (child,) = (one for one in psutil.Process().children() if "--multiprocessing-fork" in one.cmdline())
+        speeds = [1000 * (ANSWER - 1) / answer.timings.decode_ms for answer in answers]
+        return speeds, child.memory_info().rss
+    finally:
+        await host.close()
+
+
+async def _answer(generator: HostedGenerator, words: int, tokens: int) -> Finished:
+    sampling = Sampling(temperature=0.0, max_tokens=tokens, ignore_eos=True)
+    prompt = GroundedPrompt(Continuation(_WORD * words))
+    async with aclosing(generator.stream(prompt, sampling)) as events:
+        async for event in events:
+            if isinstance(event, Failed):
+                raise event.error
+            if isinstance(event, Finished):
+                return event
+    raise DecodeFailed("The model gave no answer.")
+
+
+@contextmanager
+def _file(subject: str) -> Iterator[Path]:
+    """A model's file; one of random weights is gone afterwards."""
+    shape, _, quant = subject.partition(":")
+    if not quant:
+        entry, folder = Catalog.load().get(subject), ModelFolder()
+        yield folder.path_of(entry)
+        return
+    with tempfile.TemporaryDirectory(prefix="vaultbridge-predictions-") as scratch:
+        file = Path(scratch, f"{shape}-{quant}.gguf")
+        write_random_model(file, Shape.named(shape), quant)
+        yield file
+
+
+def main(
+    subjects: Annotated[list[str] | None, typer.Argument(help="Models of the catalogue, or shape:type.")] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Answers whose middle speed counts.")] = RUNS,
+) -> None:
+    """Print predicted and measured memory and speed of several models, each with two contexts."""
+    build: LlamaBuild = load_class("vaultbridge.backends.llama_devices:build")()
+    typer.echo(f"{'':<24} {'context':>7} {'MB':>7} {'said':>7} {'off':>6} {'tokens/s':>9} {'said':>7} {'off':>6}")
+    for subject in subjects or SUBJECTS:
+        with _file(subject) as path:
+            for context in CONTEXTS:
+                row = compare(path, subject, build, context, runs=runs)
+                typer.echo(
+                    f"{subject:<24} {context:>7} {row.resident / 1e6:>7,.0f} {row.promised.resident / 1e6:>7,.0f} "
+                    f"{row.memory_error:>+6.0%} {row.speed:>9.1f} {row.expected:>7.1f} {row.speed_error:>+6.0%}"
+                )
+
+
+if __name__ == "__main__":
+    typer.run(main)
