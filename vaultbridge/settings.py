@@ -86,8 +86,15 @@ class ModelSettings(_Section):
 class EngineSettings(_Section):
     """How the chat model runs."""
 
-    context: int = Field(8192, ge=512, description="tokens of one conversation, at most what the model was trained on")
-    slots: int = Field(8, ge=1, le=64, description="conversations that are computed, or kept in the cache, at a time")
+    context: int = Field(
+        0, ge=0, description="tokens of one conversation; 0: as many as fit and the model was trained on"
+    )
+    slots: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="conversations that are computed, or kept in the cache, at a time; 0: as many as fit",
+    )
     cache: int = Field(0, ge=0, description="tokens in the cache for all slots; 0: two contexts if memory allows")
     batch: int = Field(
         512, ge=32, description="tokens in one step; more than 512 delays cancelling and others' streams"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from vaultbridge.catalog.choice import AUTO, NONE, choose_embedder, choose_generator, choose_reranker
 from vaultbridge.catalog.folder import ModelFolder
+from vaultbridge.catalog.pull import Puller
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.chat.service import ChatService
-from vaultbridge.core.ports import ChunkStore
+from vaultbridge.core.ports import ChunkStore, ModelHub
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.batcher import Batcher
 from vaultbridge.engine.child import Build
@@ -24,6 +27,7 @@ from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.host import Host
 from vaultbridge.engine.load import load_class, load_embedder, load_generator, load_reranker
 from vaultbridge.engine.reranker import HostedReranker
+from vaultbridge.fitted import FittedEngine, fitted
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.report import IndexReport
@@ -73,6 +77,7 @@ class House:
     backfill: Backfill
     store: ChunkStore
     chosen: str
+    fit: str
 
     async def synced(self) -> None:
         """Make the index equal to the vault, vectors included. Raises what keeps it from being so."""
@@ -89,10 +94,12 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
     ConfigError, IndexLocked or StoreMismatch.
     """
     place = place_of(settings)
-    supply = Supply(folder=ModelFolder(settings.models.folder))
+    supply = supply_of(settings)
     generator_model = _generator(settings, supply)
     embedder_model, no_embedder = _embedder(settings, supply, place)
     reranker_model = _reranker(settings, supply)
+    fit = await _fit(settings, generator_model, (embedder_model, reranker_model), supply)
+    settings = settings.model_copy(update={"engine": fit.engine})
     async with AsyncExitStack() as stack:
         stack.callback(lock(place).release)
         place.server_file.unlink(missing_ok=True)  # whoever wrote it is gone, or we had not got the lock
@@ -163,6 +170,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             ),
             vault_id=place.id,
             vault_name=place.vault.name,
+            puller=partial(puller_of, settings),
             facts=_facts(settings, generator_model, embedder_model, reranker_model),
             defaults=Defaults(settings.chat.grounding, settings.chat.k, settings.chat.sources),
             metrics=metrics,
@@ -176,8 +184,35 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             task.add_done_callback(partial(_ended, problems))
         stack.push_async_callback(_end, tasks)
         yield House(
-            place, services, indexer, backfill, store, _describe(generator_model, embedder_model, reranker_model)
+            place,
+            services,
+            indexer,
+            backfill,
+            store,
+            _describe(generator_model, embedder_model, reranker_model),
+            fit.chosen,
         )
+
+
+def supply_of(settings: Settings) -> Supply:
+    """The models that there are."""
+    return Supply(folder=ModelFolder(settings.models.folder))
+
+
+def puller_of(settings: Settings) -> Puller:
+    """What fetches further ones."""
+    return Puller(supply_of(settings), open_hub)
+
+
+def open_hub() -> ModelHub:
+    """The hub that ``HF_ENDPOINT`` names; only when something is fetched, since its library takes seconds to import."""
+    endpoint = os.environ.get("HF_ENDPOINT", "")
+    hub: ModelHub
+    if (urlsplit(endpoint).hostname or "").endswith(("modelscope.cn", "modelscope.ai")):
+        hub = load_class("vaultbridge.backends.modelscope:ModelScope")(endpoint)
+    else:
+        hub = load_class("vaultbridge.backends.hub:HuggingFaceHub")()
+    return hub
 
 
 async def open_store(place: Place) -> ChunkStore:
@@ -225,6 +260,16 @@ def _reranker(settings: Settings, supply: Supply) -> Model | None:
     if settings.models.backend == FAKES and wanted != NONE:
         return Model(FAKES, Path(), "vaultbridge.backends.fakes.reranker:FakeReranker")
     return choose_reranker(wanted, supply) if own == AUTO else Model(Path(wanted).stem, Path(wanted), own)
+
+
+async def _fit(
+    settings: Settings, generator: Model | None, others: Iterable[Model | None], supply: Supply
+) -> FittedEngine:
+    """How the chat model is run beside the other models."""
+    if generator is None:
+        return FittedEngine(settings.engine)
+    entries = [supply.catalog.get(other.name) for other in others if other and other.name in supply.catalog]
+    return await asyncio.to_thread(fitted, settings.engine, generator, sum(entry.memory for entry in entries))
 
 
 def _generator_build(model: Model, settings: Settings) -> Build:

@@ -25,8 +25,8 @@ BLOCK = 64 << 10
 
 @dataclass
 class Faults:
-    """``cut``: connections that end after so many bytes, one after the other. ``busy``: answers of 429 or 503 before the
-    first good one, each with its Retry-After. ``slow``: seconds for each block. ``whole``: parts are not served."""
+    """``cut``: connections that end after so many bytes, one after the other. ``busy``: answers of 429 or 503 before
+    the first good one, each with its Retry-After. ``slow``: seconds for each block. ``whole``: parts are not served."""
 
     cut: list[int] = field(default_factory=list)
     busy: list[tuple[int, str]] = field(default_factory=list)
@@ -109,7 +109,11 @@ def _handler(hub: Hub, name: str) -> type[BaseHTTPRequestHandler]:
                     "rfilename": path,
                     "size": len(data),
                     "blobId": hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest(),
-                    **({"lfs": {"size": len(data), "sha256": digest(data), "pointerSize": 134}} if is_large(path) else {}),
+                    **(
+                        {"lfs": {"size": len(data), "sha256": digest(data), "pointerSize": 134}}
+                        if is_large(path)
+                        else {}
+                    ),
                 }
                 for path, data in hub.repositories[repo].items()
             ]

@@ -11,13 +11,14 @@ from vaultbridge.catalog import folder as folder_module
 from vaultbridge.catalog.catalog import this_platform
 from vaultbridge.catalog.choice import choose_embedder, choose_reranker
 from vaultbridge.catalog.folder import ModelFolder, default_folder
+from vaultbridge.catalog.found import Elsewhere
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
 
 
 @pytest.fixture
 def supply(tmp_path: Path) -> Supply:
-    return Supply(folder=ModelFolder(tmp_path / "models"))
+    return Supply(folder=ModelFolder(tmp_path / "models"), elsewhere=Elsewhere(tmp_path / "home", {}))
 
 
 def place(supply: Supply, name: str, content: bytes = b"GGUF and more") -> Path:
@@ -54,22 +55,9 @@ def test_a_name_that_is_not_fetched_names_the_command(supply: Supply) -> None:
     assert "vaultbridge models pull smollm2-135m-instruct" in caught.value.hint
 
 
-def test_a_hub_model_is_described_by_hand(supply: Supply) -> None:
-    with pytest.raises(ModelMissing) as missing:
-        supply.resolve("gemma-3-4b-it", "chat")
-    with pytest.raises(ConfigError) as unfetchable:
-        supply.pull("gemma-3-4b-it")
-    with pytest.raises(ConfigError) as folder:
-        supply.pull("bge-m3")
-    assert missing.value.hint == unfetchable.value.hint
-    assert "--model path/to/gemma-3-4b-it-qat-Q4_0.gguf" in missing.value.hint
-    assert "--embedder path/to/the/folder" in folder.value.hint
-
-
 def test_a_hub_model_put_into_the_folder_by_hand_is_found(supply: Supply) -> None:
     path = place(supply, "gemma-3-4b-it")
     assert supply.resolve("gemma-3-4b-it", "chat").path == path
-    assert supply.pull("gemma-3-4b-it") == path
 
 
 def test_a_model_for_another_role(supply: Supply) -> None:
@@ -211,10 +199,17 @@ def test_a_model_is_there_whole_or_not_at_all(supply: Supply) -> None:
 
 def test_removing(supply: Supply) -> None:
     place(supply, "gemma-3-270m")
-    entry = supply.catalog.get("gemma-3-270m")
-    assert supply.folder.remove(entry)
-    assert not supply.folder.remove(entry)
+    assert supply.remove("gemma-3-270m")
+    assert not supply.remove("gemma-3-270m")
     assert supply.status("gemma-3-270m").on_disk == 0
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../models", "/", "gemma"])
+def test_only_models_are_removed(supply: Supply, tmp_path: Path, name: str) -> None:
+    place(supply, "gemma-3-270m")
+    with pytest.raises(ModelMissing):
+        supply.remove(name)
+    assert supply.status("gemma-3-270m").present
 
 
 def test_a_checkout_keeps_its_models_and_an_installation_the_users(

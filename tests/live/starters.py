@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from vaultbridge.catalog.pull import Puller
 from vaultbridge.catalog.supply import Supply
 from vaultbridge.core.errors import VaultbridgeError
+from vaultbridge.wiring import open_hub
 
 
 @cache
 def _fetched(name: str) -> Path | str:
     try:
-        return Supply().pull(name)
+        return Puller(Supply(), open_hub).pull(name).path
     except VaultbridgeError as error:
         return str(error)
 

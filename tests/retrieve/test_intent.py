@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vaultbridge.core.dialogue import Continuation, Conversation, Message
-from vaultbridge.retrieve.intent import Intent, read_intent
+from vaultbridge.retrieve.intent import Intent, names_the_vault, read_intent
 
 TEXT = (
     "The hive stands behind the shed, and in the morning the sun reaches it first. In spring we move it a little "
@@ -61,6 +61,25 @@ def intent(text: str) -> Intent:
         (f"总结下面这段话：{CHINESE}", "rewriting"),
         (f"{CHINESE}\n\n请润色上面的文字", "rewriting"),
         (f"请为以下内容生成一个标题：\n{CHINESE}", "title"),
+        ("Make this friendlier: your request was denied because it came late.", "rewriting"),
+        ("Translate into French:\n\nWhere is the nearest pharmacy?", "rewriting"),
+        ("How do you say 'good luck' in Polish?", "rewriting"),
+        ("把这句话改得客气一点：明天下午三点以前把报告交上来。", "rewriting"),
+        ("“再见”用法语怎么说？", "rewriting"),
+        # What clients ask for on their own
+        ("Generate a concise title of 3 to 5 words for this conversation.\n\nUSER: where do bees sleep", "title"),
+        ("### Task:\nSuggest 3 follow-ups to ask next.\n### Chat History:\nUSER: where do bees sleep", "title"),
+        ("根据下面的对话，推荐两个接着问的问题：\n用户：蜜蜂睡在哪里？", "title"),
+        # Talk
+        ("Hello!", "talk"),
+        ("Good evening everyone", "talk"),
+        ("ok great, thank you", "talk"),
+        ("Thank you, that was it.", "talk"),
+        ("who are you?", "talk"),
+        ("tell me another joke", "talk"),
+        ("您好", "talk"),
+        ("谢谢，明白了", "talk"),
+        ("你是谁？", "talk"),
         # The cursor stands in code
         (f"{TEXT}\n\n```python\ndef hive(", "code"),
         ("> ~~~\n> let a = 1", "code"),
@@ -95,12 +114,30 @@ def test_what_brings_its_text_along_wants_no_vault(text: str, expected: Intent) 
         "请总结以下笔记：蜜蜂",
         f"{CHINESE}\n\n冬天蜜蜂吃什么？",
         "How do I generate a title for the current document?",
+        "Hi there, where do bees sleep?",
+        "Thanks! And what do they eat in winter?",
+        "hello, can you find the note on hives",
+        "Great Expectations: who wrote my copy's preface?",
+        "Title: Letter\n\nHello",
+        "你好，蜜蜂冬天吃什么？",
+        "Suggest a title for my talk on bees",
+        "Which follow-ups did the conversation with Marta bring?",
         "How is this closed?\n\n```py\nfoo()\n```\n",
         "",
     ],
 )
 def test_what_the_vault_could_answer_is_a_question(text: str) -> None:
     assert intent(text) == "question"
+
+
+@pytest.mark.parametrize("text", ["What do my notes say about bees?", "anything in our old notes on bees", "我的笔记里有没有蜜蜂"])
+def test_who_asks_the_notes_says_so(text: str) -> None:
+    assert names_the_vault(text)
+
+
+@pytest.mark.parametrize("text", ["Where do bees sleep?", "How do I take notes?", "蜜蜂睡在哪里？"])
+def test_who_does_not_say_so_does_not(text: str) -> None:
+    assert not names_the_vault(text)
 
 
 def test_a_text_to_be_continued_is_read_as_a_message_is() -> None:

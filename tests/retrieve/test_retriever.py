@@ -162,7 +162,7 @@ async def test_most_words_are_enough_for_a_chunk_without_a_vector(store: FakeSto
 
 async def test_chinese_questions_find_chinese_notes_by_words_alone(store: FakeStore) -> None:
     retriever = Retriever(store, None)
-    assert notes(await retriever.relevant(Query("番茄鸡蛋汤怎么做"))) == []
+    assert notes(await retriever.relevant(Query("紫菜虾皮汤怎么做"))) == []
     assert notes(await retriever.relevant(Query("番茄汤怎么做"))) == ["Kitchen/番茄汤.md"]
 
 

@@ -62,6 +62,8 @@ class HuggingFaceHub:
         from huggingface_hub import errors
 
         page = f"{self._endpoint}/{repo}"
+        # Of its HTTP client, which changes from version to version.
+        client_error: type[Exception] = errors.HfHubHTTPError.__mro__[1]
         try:
             return self._asked(repo, revision)
         except errors.OfflineModeIsEnabled as error:
@@ -79,7 +81,7 @@ class HuggingFaceHub:
         except errors.HfHubHTTPError as error:
             status = error.response.status_code
             raise DownloadFailed(f"{self._endpoint} answers {status} for {repo}.", "Try again later.") from error
-        except (errors.HfHubHTTPError.__mro__[1], OSError, ValueError) as error:  # its HTTP client's errors, first
+        except (client_error, OSError, ValueError) as error:
             hint = "Check the network. Where the hub is blocked, set HF_ENDPOINT to a mirror's address."
             raise DownloadFailed(f"{self._endpoint} cannot be reached ({type(error).__name__}).", hint) from error
 

@@ -112,6 +112,9 @@ class LanceStore:
 
     async def chunks(self, path: NotePath) -> list[Chunk]:
         """One note's chunks in their order."""
+        outline = await self._look()
+        if outline.rows is not None:
+            return outline.rows.at([(path, place) for place in range(len(outline.digests.get(path, ())))])
         rows = await read(self._chunks.query().where(col("note") == path).select(CHUNK_COLUMNS))
         return sorted(map(row_chunk, rows), key=lambda chunk: chunk.ordinal)
 
@@ -120,14 +123,21 @@ class LanceStore:
         text = text.encode(errors="replace").decode()  # JSON can smuggle in half a surrogate pair
         if limit < 1 or not text.strip():
             return []
-        query = self._chunks.query().nearest_to_text(MatchQuery(self._words.of_question(text), "words")).select([*CHUNK_COLUMNS, "_score"])
+        outline = await self._look()
+        query = self._chunks.query().nearest_to_text(MatchQuery(self._words.of_question(text), "words")).limit(limit)
         if scope != Scope():
-            reach = (await self._look()).reach(scope)
+            reach = outline.reach(scope)
             if not reach.inverted:
                 query = query.where(col("note").isin(sorted(reach.notes)))
             elif reach.notes:
                 query = query.where(~col("note").isin(sorted(reach.notes)))
-        rows = await read(query.limit(limit))
+        if outline.rows is not None:
+            rows = await read(query.select(["note", "ordinal", "digest", "_score"]))
+            if all(outline.has(row["note"], row["ordinal"], row["digest"]) for row in rows):
+                chunks = outline.rows.at([(row["note"], row["ordinal"]) for row in rows])
+                return _best([Scored(chunk, row["_score"]) for chunk, row in zip(chunks, rows, strict=True)], limit)
+        # Too many to be in memory, or one was written just now.
+        rows = await read(query.select([*CHUNK_COLUMNS, "_score"]))
         return _best([Scored(row_chunk(row), row["_score"]) for row in rows], limit)
 
     async def dense(self, vector: Vector, scope: Scope, limit: int) -> list[Scored]:
@@ -166,7 +176,7 @@ class LanceStore:
             return []
         known, outline = await self._vectors.digests(), await self._look()
         wanted = outline.newest(outline.without(known))[: max(limit, 0)]
-        chunks = dict(await self._with_digests(wanted))
+        chunks = dict(await self._with_digests(outline, wanted))
         return [chunks[digest] for digest in wanted if digest in chunks]
 
     async def counts(self) -> StoreCounts:
@@ -200,7 +210,7 @@ class LanceStore:
                     await merge(self._chunks, "key", rows, col("note").isin(sorted(stale)))
                 if receipts or gone:
                     await merge(self._notes, "path", receipts, col("path").isin(sorted(gone)))
-            self._outline = before.after(list(latest.values()), gone)
+            self._outline = await asyncio.to_thread(before.after, list(latest.values()), gone)
 
         async with self._writing:
             await _whole(commit())
@@ -246,7 +256,7 @@ class LanceStore:
             return outline
         async with self._looking:
             if self._outline is None:
-                self._outline = await Outline.read(self._notes, self._chunks)
+                self._outline = await Outline.read(self._notes, self._chunks, self._bounds.chunks)
             return self._outline
 
     @contextmanager
@@ -260,18 +270,22 @@ class LanceStore:
 
     def _rows(self, updates: Sequence[NoteUpdate]) -> list[dict[str, Any]]:
         return [
-            chunk_row(chunk, self._words.of_chunk(chunk, update.note))
+            {**chunk_row(chunk), "words": self._words.of_chunk(chunk, update.note)}
             for update in updates
             for chunk in update.chunks or ()
         ]
 
     async def _hits(self, found: Mapping[str, float], reach: Reach, limit: int) -> list[Scored]:
-        chunks = await self._with_digests(found)
+        chunks = await self._with_digests(reach.outline, found)
         return _best([Scored(chunk, found[digest]) for digest, chunk in chunks if reach.admits(chunk.note)], limit)
 
-    async def _with_digests(self, digests: Sequence[str] | Mapping[str, float]) -> list[tuple[str, Chunk]]:
+    async def _with_digests(
+        self, outline: Outline, digests: Sequence[str] | Mapping[str, float]
+    ) -> list[tuple[str, Chunk]]:
         if not digests:
             return []
+        if outline.rows is not None:
+            return outline.with_digests(digests)
         query = self._chunks.query().where(col("digest").isin(list(digests)))
         return [(row["digest"], row_chunk(row)) for row in await read(query.select([*CHUNK_COLUMNS, "digest"]))]
 

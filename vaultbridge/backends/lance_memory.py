@@ -19,14 +19,15 @@ GENEROSITY = 2
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Bytes that a vector space may take in memory; a part that needs more is scanned on the disk for each question.
+    """Bytes that a part of the index may take in memory; one that needs more is read from the disk for each question.
 
     Dense vectors take 4 bytes a dimension: 350,000 chunks of 384 dimensions, or 130,000 of 1,024. Learned sparse ones
-    take 8 bytes a token.
+    take 8 bytes a token. Chunks take their text and about 100 bytes.
     """
 
     dense: int = 512 << 20
     sparse: int = 256 << 20
+    chunks: int = 256 << 20
 
 
 class Seen(Protocol):

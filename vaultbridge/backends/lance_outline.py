@@ -1,30 +1,36 @@
-"""What the store keeps in memory of its rows: enough to resolve a scope or a link, to count, and to see what lacks a
-vector."""
+"""What the store keeps in memory of its rows: enough to resolve a scope or a link, to count, to see what lacks
+a vector, and to name the chunks that were found."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from vaultbridge.backends.lance_tables import columns, read, row_note
+import pyarrow as pa
+
+from vaultbridge.backends.lance_chunks import COLUMNS, ChunkRows
+from vaultbridge.backends.lance_tables import CHUNK_COLUMNS, guarded, read, row_note
 from vaultbridge.backends.link_graph import LinkGraph
-from vaultbridge.core.notes import IndexedNote, NotePath, NoteUpdate
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.search import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The part of a note's receipt that scopes and counts ask for; ``mtime`` in seconds, tags folded, without ``#``."""
+    """The part of a note's receipt that scopes and counts ask for; ``mtime`` and
+    ``written`` in seconds, tags folded, without ``#``."""
 
     mtime: float
+    written: float
     tags: tuple[str, ...]
     unreadable: bool
 
     @classmethod
     def of(cls, note: IndexedNote) -> Receipt:
         """From the whole one."""
-        return cls(note.state.mtime_ns / 1e9, tuple(map(_fold, note.tags)), bool(note.reason))
+        return cls(note.state.mtime_ns / 1e9, note.state.written, tuple(map(_fold, note.tags)), bool(note.reason))
 
     def within(self, tags: Sequence[str]) -> bool:
         """Whether the note has one of ``tags`` or one below it."""
@@ -35,26 +41,49 @@ class Receipt:
 class Outline:
     """A view of the rows as they were at one moment.
 
-    ``digests``: those of each note's chunks, in order; ``owners``: the notes that have a chunk of that digest.
+    ``digests``: those of each note's chunks, in order; ``owners``: the notes that have a chunk of that digest;
+    ``rows``: the chunks, None if they take more memory than they may.
     """
 
     receipts: dict[NotePath, Receipt]
     digests: dict[NotePath, Sequence[str]]
     owners: dict[str, tuple[NotePath, ...]]
     graph: LinkGraph
+    rows: ChunkRows | None
 
     @classmethod
-    async def read(cls, notes: Any, chunks: Any) -> Outline:
-        """Read the receipts, and the narrow columns of the chunks."""
+    async def read(cls, notes: Any, chunks: Any, bound: int) -> Outline:
+        """Read the receipts, and the chunks as far as they take no more than ``bound`` bytes."""
         known = [row_note(row) for row in await read(notes.query())]
+        narrow: list[Any] = []
+        whole: list[Any] | None = []
+        size = 0
+        with guarded():
+            async for batch in await chunks.query().select([*CHUNK_COLUMNS, "digest"]).to_batches():
+                narrow.append(batch.select(["note", "ordinal", "digest"]))
+                size += batch.nbytes
+                whole = [*whole, batch.select(CHUNK_COLUMNS)] if whole is not None and size <= bound else None
+        return await asyncio.to_thread(cls._of, known, narrow, whole, bound)
+
+    @classmethod
+    def _of(
+        cls, known: Sequence[IndexedNote], narrow: Sequence[Any], whole: Sequence[Any] | None, bound: int
+    ) -> Outline:
         digests: dict[NotePath, list[str]] = {}
+        rows: dict[NotePath, list[int]] = {}
         owners: dict[str, tuple[NotePath, ...]] = {}
-        for note, _, digest in sorted(await columns(chunks.query(), "note", "ordinal", "digest")):
+        columns = [[value for batch in narrow for value in batch.column(at).to_pylist()] for at in range(3)]
+        for note, _, digest, row in sorted(zip(*columns, range(len(columns[0])), strict=True)):
             digests.setdefault(note, []).append(digest)
+            rows.setdefault(note, []).append(row)
             if note not in (holders := owners.get(digest, ())):
                 owners[digest] = (*holders, note)
         receipts = {note.state.path: Receipt.of(note) for note in known}
-        return cls(receipts, {**digests}, owners, LinkGraph().after(known, frozenset()))
+        graph = LinkGraph().after(known, frozenset())
+        if whole is None:
+            return cls(receipts, {**digests}, owners, graph, None)
+        table = pa.Table.from_batches(whole, COLUMNS).combine_chunks()
+        return cls(receipts, {**digests}, owners, graph, ChunkRows(table, {**rows}, {}, bound))
 
     def after(self, written: Sequence[NoteUpdate], gone: Set[NotePath]) -> Outline:
         """The outline once a batch is written: a save must not cost the next search a scan of every row."""
@@ -74,7 +103,26 @@ class Outline:
                 for digest in {*digests[path]}:
                     owners[digest] = (*owners.get(digest, ()), path)
         graph = self.graph.after((update.note for update in written), gone)
-        return Outline(receipts, digests, owners, graph)
+        rows = self.rows.after(written, gone) if self.rows is not None else None
+        return Outline(receipts, digests, owners, graph, rows)
+
+    def has(self, note: NotePath, ordinal: int, digest: str) -> bool:
+        """Whether that is the digest of a note's n-th chunk."""
+        digests = self.digests.get(note, ())
+        return ordinal < len(digests) and digests[ordinal] == digest
+
+    def with_digests(self, digests: Iterable[str]) -> list[tuple[str, Chunk]]:
+        """Every chunk that has one of ``digests``, if the chunks are here."""
+        assert self.rows is not None
+        found = [
+            (digest, (note, place))
+            for digest in digests
+            for note in self.owners.get(digest, ())
+            for place, other in enumerate(self.digests[note])
+            if other == digest
+        ]
+        chunks = self.rows.at([place for _, place in found])
+        return [(digest, chunk) for (digest, _), chunk in zip(found, chunks, strict=True)]
 
     def reach(self, scope: Scope) -> Reach:
         """What a scope lets through."""
@@ -94,15 +142,15 @@ class Outline:
         if scope.since is not None or scope.until is not None:
             since = float("-inf") if scope.since is None else scope.since
             until = float("inf") if scope.until is None else scope.until
-            notes = [path for path in notes if since <= self.receipts[path].mtime <= until]
+            notes = [path for path in notes if since <= self.receipts[path].written <= until]
         allowed = frozenset(notes).difference(scope.exclude)
         if 2 * len(allowed) > len(self.receipts):
             return Reach(self, self.receipts.keys() - allowed, inverted=True)
         return Reach(self, allowed, inverted=False)
 
-    def without(self, known: Set[str]) -> list[str]:
+    def without(self, known: Set[str]) -> Set[str]:
         """The digests that are not ``known``."""
-        return [digest for digest in self.owners if digest not in known]
+        return self.owners.keys() - known
 
     def newest(self, digests: Iterable[str]) -> list[str]:
         """Some digests, of the newest note first, in its order."""

@@ -105,8 +105,8 @@ def row_note(row: Mapping[str, Any]) -> IndexedNote:
     )
 
 
-def chunk_row(chunk: Chunk, words: str) -> dict[str, Any]:
-    """A chunk as a row of CHUNKS; ``words`` are what the keyword lane finds it by."""
+def chunk_row(chunk: Chunk) -> dict[str, Any]:
+    """A chunk as a row of CHUNKS, but for its words."""
     return {
         "key": chunk.key,
         "note": chunk.note,
@@ -119,7 +119,6 @@ def chunk_row(chunk: Chunk, words: str) -> dict[str, Any]:
         "heading": chunk.heading,
         "context": chunk.context,
         "digest": chunk.digest,
-        "words": words,
     }
 
 

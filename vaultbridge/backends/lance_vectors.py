@@ -30,7 +30,8 @@ BATCH_ROWS = 4_096
 
 
 class VectorTable:
-    """The vectors of one fingerprint: dense as float16, exact cosine; sparse as two lists, exact products; multi packed.
+    """The vectors of one fingerprint: dense as float16, exact cosine; sparse as two lists, exact products; multi
+    packed.
 
     Questions are answered from memory as far as the ``bounds`` let it, by a scan beyond. There is no vector index.
     """

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import llama_cpp
-import psutil
 
 from vaultbridge.backends.chat_template import ChatTemplate, base_prompt
 from vaultbridge.backends.llama_batch import Batch
@@ -23,8 +22,6 @@ from vaultbridge.core.ports import ReplyFormat, Segment
 
 BATCH = 512
 """Tokens in one decode call at the most: between two calls an answer can be cancelled."""
-CACHE_SHARE = 8
-"""The cache may take a so-manieth part of the machine's memory before it is held to a single context."""
 _KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2}
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 
@@ -32,7 +29,7 @@ _FLASH = {"auto": -1, "off": 0, "on": 1}
 class LlamaDecoder:
     """Implements ``core.ports.Decoder``: one context whose sequences share one unified KV cache.
 
-    ``context`` bounds one sequence, ``cache`` all of them together, in tokens; 0: twice a context where memory allows.
+    ``context`` bounds one sequence, ``cache`` all of them together, in tokens; 0: twice a context.
     ``swa_full`` keeps the whole past of sliding-window models (Gemma), so that any prefix can be reused; without it
     memory is saved, and what the window has left behind is computed again. ``flash_attention`` "auto" is on where the
     device has it: the plain kernels compute what other sequences hold in the shared cache, to mask it afterwards.
@@ -60,7 +57,7 @@ class LlamaDecoder:
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         context = min(context, trained) if trained > 0 else context
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = max(context, cache or self._default_cache(context, kv_type))
+        params.n_ctx = max(context, cache or 2 * context)
         params.n_batch = batch
         params.n_ubatch = min(ubatch, batch)
         params.n_seq_max = slots
@@ -84,12 +81,6 @@ class LlamaDecoder:
         self._template = ChatTemplate(source, bos, eos) if source else None
         parameters = llama_cpp.llama_model_n_params(self._model)
         self._info = GeneratorInfo(name, context, chat=self._template is not None, parameters=parameters)
-
-    def _default_cache(self, context: int, kv_type: str) -> int:
-        heads = max(1, llama_cpp.llama_model_n_head(self._model))
-        width = llama_cpp.llama_model_n_embd(self._model) // heads * llama_cpp.llama_model_n_head_kv(self._model)
-        cell = 2 * width * llama_cpp.llama_model_n_layer(self._model) * {"f32": 4, "f16": 2}.get(kv_type, 1)
-        return 2 * context if 2 * context * cell * CACHE_SHARE <= psutil.virtual_memory().total else context
 
     @property
     def info(self) -> GeneratorInfo:

@@ -14,7 +14,7 @@ import snowballstemmer
 
 from vaultbridge.core.notes import Chunk, IndexedNote
 
-TITLE, HEADING, ALIAS, TAG = 1, 1, 1, 1
+TITLE, HEADING, ALIAS, TAG = 1, 1, 2, 2
 """How many times a field stands beside the text: a word in it counts as so many more (Robertson et al., CIKM 2004)."""
 REMEMBERED = 1 << 16
 """Words whose analysis is kept; those of a vault are fewer, as a rule."""
@@ -34,8 +34,8 @@ _NUMBER = re.compile(r"v?(\d+(?:([-.:/])\d+)+)(?!\d)", re.IGNORECASE)
 _LATIN = re.compile(r"[a-z\u00df-\u024f]+")
 # The words that say which language it is: none of them is common in the other languages here.
 _ENGLISH = frozenset(
-    "the and to that is for it with are this be have from by at which you we they not but what how can will his her its "
-    "their there these if when has had were been would than then".split()
+    "the and to that is for it with are this be have from by at which you we they not but what how can will his her "
+    "its their there these if when has had were been would than then".split()
 )
 _OTHERS = frozenset(
     # German, French, Spanish, Italian, Portuguese, Dutch, Swedish, Danish, Polish, Czech, Turkish, Indonesian

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from vaultbridge.catalog.catalog import Entry
+from vaultbridge.catalog.local import LocalModel, is_gemma
 from vaultbridge.catalog.supply import Model, Supply
 
 AUTO = "auto"
@@ -21,7 +22,20 @@ def choose_generator(wanted: str, supply: Supply) -> Model | None:
     if wanted != AUTO:
         return supply.resolve(wanted, "chat")
     best = _best(supply, (entry for entry in supply.catalog.entries if entry.role == "chat"))
+    if best is None or best.starter:
+        own = [model for model in supply.folder.own() if model.role == "chat"]
+        if own:
+            return supply.resolve(max(own, key=lambda model: model.size).name, "chat")
     return supply.resolve(best.name, "chat") if best else None
+
+
+def offered_gemma(supply: Supply) -> LocalModel | None:
+    """The largest Gemma that another program has on this computer, for a user who has fetched nothing but starters."""
+    if any(not entry.starter and supply.folder.is_present(entry) for entry in supply.catalog.entries):
+        return None
+    known = [status.found for status in supply.statuses() if status.entry.role == "chat" and status.found]
+    gemmas = [model for model in (*supply.elsewhere.models, *known) if is_gemma(model)]
+    return max(gemmas, key=lambda model: model.size, default=None)
 
 
 def choose_embedder(wanted: str, supply: Supply, has_cjk: Callable[[], bool]) -> tuple[Model | None, str]:
@@ -42,7 +56,7 @@ def choose_embedder(wanted: str, supply: Supply, has_cjk: Callable[[], bool]) ->
     starter = supply.starter_embedder(has_cjk())
     if starter is None:
         return None, "No embedder for this vault's language runs here; search is by keyword. Fetch bge-m3."
-    if not supply.status(starter.name).present:
+    if not supply.folder.is_present(starter):
         return None, f"No embedder is fetched; search is by keyword. Fetch one: vaultbridge models pull {starter.name}"
     return supply.resolve(starter.name, "embedder"), ""
 
@@ -61,5 +75,5 @@ def choose_reranker(wanted: str, supply: Supply) -> Model | None:
 
 
 def _best(supply: Supply, entries: Iterable[Entry]) -> Entry | None:
-    present = [entry for entry in entries if supply.status(entry.name).present]
+    present = [entry for entry in entries if supply.folder.is_present(entry)]
     return max(present, key=lambda entry: (not entry.starter, entry.size), default=None)

@@ -55,7 +55,7 @@ class ModelFolder:
         return _bytes(self.home_of(entry))
 
     def own(self) -> list[LocalModel]:
-        """The fetched models that have a receipt, by their names."""
+        """The fetched models outside of the catalogue, by their names."""
         found = []
         for receipt in sorted(self.path.glob(f"[!.]*/{_RECEIPT}")):
             with suppress(OSError, ValueError, KeyError, TypeError):  # somebody else's file of that name

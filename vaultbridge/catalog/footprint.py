@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
@@ -10,9 +11,9 @@ from vaultbridge.catalog.model_bytes import CACHE_TYPE, ModelBytes
 
 BATCH = 512
 """Tokens that are computed at once, unless the settings say otherwise."""
-PROCESS = 0
+PROCESS = 80_000_000
 """The interpreter, its modules and llama.cpp's libraries."""
-TOKEN = 0
+TOKEN = 160
 """An entry of the vocabulary: its text, its score, and the tables that find it."""
 _NUMBER = 4
 _STREAMS = 3
@@ -77,6 +78,14 @@ class Footprint:
                 and (tensor.name not in _TABLES or (model.tied and tensor.name == _TABLES[0]))
             ),
         )
+
+
+def weights_by_type(header: GgufHeader) -> dict[str, int]:
+    """Bytes of all weights by their type, the most first."""
+    types: Counter[str] = Counter()
+    for tensor in header.tensors:
+        types[tensor.type] += tensor.bytes
+    return dict(types.most_common())
 
 
 def vocabulary_of(header: GgufHeader) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-PIECE = 64 << 20
+PIECE = 16 << 20
 """Bytes that are asked for at once: a connection that is done takes the next piece."""
 
 
@@ -80,9 +80,10 @@ class PartialFile:
         self.gaps = [Gap(0, self._size)]
 
     def save(self) -> None:
-        """Record what has arrived, once it is on the disk. Raises OSError."""
-        os.fsync(self._file.fileno())
-        self._record()
+        """Record what has arrived, once it is on the disk; without room for that the former record stays."""
+        with suppress(OSError):
+            os.fsync(self._file.fileno())
+            self._record()
 
     def finish(self) -> None:
         """Record that the file is whole."""

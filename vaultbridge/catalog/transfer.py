@@ -11,7 +11,7 @@ import errno
 import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -65,14 +65,36 @@ def fetch(file: RemoteFile, path: Path, advance: Advance, pause: float = 1.0) ->
 class _Transfer:
     def __init__(self, file: RemoteFile, path: Path, advance: Advance, pause: float) -> None:
         self._file, self._path, self._advance, self._pause = file, path, advance, pause
+        self._partial: PartialFile | None = None
 
     async def run(self) -> None:
+        bringing, watching = asyncio.create_task(self._bring()), asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait((bringing, watching), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            bringing.cancel()
+            watching.cancel()
+            await asyncio.gather(bringing, watching, return_exceptions=True)
+        for task in (bringing, watching):
+            if not task.cancelled():
+                task.result()
+
+    async def _watch(self) -> None:
+        while True:
+            for _ in range(_LOOKS_PER_SAVE):
+                self._advance("fetching", self._partial.done if self._partial else 0)
+                await asyncio.sleep(_LOOK_SECONDS)
+            if self._partial:
+                self._partial.save()
+
+    async def _bring(self) -> None:
         async with _client(self._file) as client:
             file, in_parts = await _probe(client, self._file, self._pause)
             identity = file.sha256 or file.git_blob or f"{file.url} {file.size}"
             with PartialFile(self._path, file.size, identity) as partial:
                 if not in_parts:
                     partial.restart()
+                self._partial = partial
                 try:
                     await self._fill(client, partial, in_parts)
                     if not _is_right(file, self._path, self._advance):
@@ -89,6 +111,8 @@ class _Transfer:
                         raise
                     partial.discard()
                     raise no_room(self._path, file.size) from error
+                finally:
+                    self._partial = None
 
     async def _fill(self, client: httpx.AsyncClient, partial: PartialFile, in_parts: bool) -> None:
         waiting = deque(partial.gaps)
@@ -97,28 +121,14 @@ class _Transfer:
             while waiting:
                 await self._fill_gap(client, partial, waiting.popleft(), in_parts)
 
-        async def watch() -> None:
-            while True:
-                for _ in range(_LOOKS_PER_SAVE):
-                    self._advance("fetching", partial.done)
-                    await asyncio.sleep(_LOOK_SECONDS)
-                partial.save()
-
         workers = [asyncio.create_task(work()) for _ in range(min(_CONNECTIONS, len(waiting)))]
-        watcher = asyncio.create_task(watch())
-        running: set[asyncio.Task[None]] = set(workers)
         try:
-            while running and not watcher.done():
-                done, _ = await asyncio.wait((*running, watcher), return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-                running -= done
+            await asyncio.gather(*workers)
         finally:
-            for task in (*workers, watcher):
-                task.cancel()
-            await asyncio.gather(*workers, watcher, return_exceptions=True)
-            with suppress(OSError):  # the disk may be full
-                partial.save()
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            partial.save()
         self._advance("fetching", partial.done)
 
     async def _fill_gap(self, client: httpx.AsyncClient, partial: PartialFile, gap: Gap, in_parts: bool) -> None:

@@ -19,8 +19,10 @@ from vaultbridge.catalog.selection import is_weights, stem
 from vaultbridge.core.errors import ModelInvalid, ModelMissing
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage (``waiting``, ``fetching``, ``checking``, ``unpacking``), the bytes done and those expected, 0 if
-nobody knows. What it raises ends the pull."""
+"""Called with the stage (``waiting``, ``fetching``, ``checking``, ``unpacking``), the bytes done and those expected.
+
+Nothing is expected (0) if nobody knows. What it raises ends the pull.
+"""
 
 _BLOCK = 1 << 20
 _POLL_SECONDS = 0.2

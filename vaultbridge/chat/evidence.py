@@ -78,7 +78,15 @@ class Finder:
         asks = read_intent(prompt) == "question"
         alone = grounding == "always" and asks and isinstance(prompt, Conversation)
         if grounding == "always" or asks:
-            query = Query(question.text, scope, limit=k, phrases=question.phrases, without=question.without)
+            query = Query(
+                question.text,
+                scope,
+                limit=k,
+                phrases=question.phrases,
+                without=question.without,
+                period=question.period,
+                diary=question.diary,
+            )
             any_hit = not alone and (grounding == "always" or names_the_vault(question.text))
             found = await self._retriever.relevant(query, question.editing, any_hit=any_hit)
             if alone and not found.hits:

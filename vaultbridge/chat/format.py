@@ -37,9 +37,9 @@ class Format:
 
 SIZES = (
     (700e6, Format("brief", notes=3, tokens=700)),
-    (2.5e9, Format("marked", notes=6, tokens=1500)),
-    (8e9, Format("marked", notes=8, tokens=2500)),
-    (float("inf"), Format("marked", notes=12, tokens=4000)),
+    (2.5e9, Format("marked", notes=6, tokens=1500, best_last=False)),
+    (8e9, Format("marked", notes=8, tokens=2500, best_last=False)),
+    (float("inf"), Format("marked", notes=12, tokens=4000, best_last=False)),
 )
 """Formats by the number of weights that a model has less than."""
 UNKNOWN = 1e9

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import dropwhile, takewhile
 
 from vaultbridge.chat.citations import cite
 from vaultbridge.chat.evidence import Evidence
@@ -83,7 +84,9 @@ def ground(thread: Thread, evidence: Evidence, form: Format) -> Grounded:
     present = {_place(citation) for citation in earlier}
     # A note that changed during the search has a text by now that is not at hand.
     hits = [hit for hit in evidence.hits if hit.chunk.note not in thread.gone and _place_of(hit) not in present]
-    hits = _led(packed(hits) if form.packed else hits, [_place(citation) for citation in thread.lead], form)
+    # Only those that have room may pass better ones, so that none of these loses it.
+    fitting, others = _room(packed(hits) if form.packed else hits, form)
+    hits = [*_led(fitting, [_place(citation) for citation in thread.lead], form), *others]
     offered = cite(hits, evidence.notes, evidence.writer, highest + 1, evidence.outlines)
     outgrown = [c for at in blocks if at not in left for c in standing[at]]
     prompt, words = thread.prompt, evidence.words
@@ -145,25 +148,30 @@ def _newest(blocks: Mapping[int, NoteBlock], limit: int) -> dict[int, NoteBlock]
     return left
 
 
-def _led(hits: Sequence[Hit], lead: Sequence[_Place], form: Format) -> list[Hit]:
-    """The hits, written as ``lead`` is as far as that goes: so much of what is cached of its notes still fits.
-
-    Only those that the form holds anyway may pass better ones, so that none of these loses its room by it.
-    """
-    fitting: dict[_Place, Hit] = {}
-    budget = form.tokens
+def _room(hits: Sequence[Hit], form: Format) -> tuple[list[Hit], list[Hit]]:
+    """The hits that the form holds, as far as that can be told without the tokenizer, and the others."""
+    fitting: list[Hit] = []
+    others: list[Hit] = []
+    left = form.tokens
     for hit in hits:
-        if len(fitting) < form.notes and (size := measure(hit.chunk.embedded)) <= budget:
-            fitting[_place_of(hit)] = hit
-            budget -= size
-    room = dict(fitting)
-    first: list[Hit] = []
-    for place in reversed(lead) if form.best_last else lead:
-        if place not in room:
-            break
-        first.append(room.pop(place))
-    others = [hit for hit in hits if _place_of(hit) not in fitting]
-    return [*room.values(), *reversed(first), *others] if form.best_last else [*first, *room.values(), *others]
+        if len(fitting) < form.notes and (size := measure(hit.chunk.embedded)) <= left:
+            fitting.append(hit)
+            left -= size
+        else:
+            others.append(hit)
+    return fitting, others
+
+
+def _led(hits: Sequence[Hit], lead: Sequence[_Place], form: Format) -> list[Hit]:
+    """The hits in such an order that they are written as ``lead`` was, as far as that goes: so much of what is cached
+    of its notes still fits."""
+    left = {_place_of(hit): hit for hit in hits}
+    written: Iterable[_Place] = lead
+    if form.best_last:
+        # What has no room now had none then, most likely, and was not written.
+        written = dropwhile(lambda place: place not in left, reversed(lead))
+    first = [left.pop(place) for place in takewhile(left.__contains__, written)]
+    return [*left.values(), *reversed(first)] if form.best_last else [*first, *left.values()]
 
 
 def _place(citation: Citation) -> _Place:

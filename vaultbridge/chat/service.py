@@ -147,12 +147,13 @@ class ChatService:
             self._admitted += 1
             try:
                 away: VaultbridgeError | None = None
-                free = _is_free(request)
+                silent = _is_free(request)  # and until the first event: then passages may still take its place
                 async with aclosing(self._generated(request, self._generator)) as events:
                     async for event in events:
-                        if free and isinstance(event, Failed) and isinstance(event.error, ConfigError | NotReady):
+                        if silent and isinstance(event, Failed) and isinstance(event.error, ConfigError | NotReady):
                             away = event.error
                             break
+                        silent = False
                         yield event
                 if away is not None:
                     async for event in self._extracted(request, away):

@@ -12,6 +12,7 @@ from vaultbridge.cli.ask import ask, search
 from vaultbridge.cli.bench import bench
 from vaultbridge.cli.console import err, out
 from vaultbridge.cli.evaluate import evaluate
+from vaultbridge.cli.fit import models_info, models_recommend
 from vaultbridge.cli.index import index, status
 from vaultbridge.cli.logs import configure
 from vaultbridge.cli.models import models_app
@@ -31,6 +32,8 @@ app = typer.Typer(
 )
 for command in (serve, index, search, ask, status):
     app.command()(command)
+models_app.command("info")(models_info)
+models_app.command("recommend")(models_recommend)
 app.add_typer(models_app, name="models")
 app.command("eval")(evaluate)
 app.command()(bench)

@@ -6,7 +6,17 @@ import json
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+_WIDE = 90
 
 # What is printed is other people's text: no markup, and ``:tada:`` stays what it is.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -22,6 +32,13 @@ def progress_bar(*, quiet: bool) -> Progress:
     """A progress bar beside the output; none if ``quiet``."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=err, disable=quiet)
+
+
+def byte_bar() -> Progress:
+    """A progress bar of bytes beside the output, as narrow as the terminal asks."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    wide = (*columns, TimeRemainingColumn()) if err.width >= _WIDE else columns[::2]
+    return Progress(*wide, console=err)
 
 
 def size(count: float) -> str:

@@ -110,6 +110,8 @@ async def _serve(settings: Settings) -> None:
                 if token and token != settings.server.token:
                     err.print(f"Clients need the token in {place.token_file}.")
                 err.print(f"vaultbridge serves {place.vault.name} at {address}/v1 ({house.chosen}). Ctrl-C stops it.")
+                if house.fit:
+                    err.print(f"  {house.fit}.")
                 try:
                     await serving
                 finally:

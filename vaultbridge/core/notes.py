@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, NewType
 
 NotePath = NewType("NotePath", str)
 """A note's place in its vault: relative, POSIX separators, as the file system spells it."""
+
+_DAY_IN_A_NAME = re.compile(
+    r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<mark>[-_. ]?)(?P<month>\d\d)(?P=mark)(?P<day>\d\d)(?!\d)"
+    r"|(?P<year_>(?:19|20)\d\d)年(?P<month_>\d\d?)月(?P<day_>\d\d?)日"
+)
+
+
+def day_named(path: NotePath) -> float | None:
+    """Noon of the day that a note is named after, as daily notes are, in seconds since 1970."""
+    found = _DAY_IN_A_NAME.search(path.rsplit("/", 1)[-1])
+    if found is None:
+        return None
+    year, month, day = (int(found[part] or found[f"{part}_"]) for part in ("year", "month", "day"))
+    try:
+        return datetime(year, month, day, 12).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,12 @@ class FileState:
     def stat(self) -> FileStat:
         """The cheap half, comparable with a fresh look at the disk."""
         return FileStat(self.path, self.mtime_ns, self.size)
+
+    @property
+    def written(self) -> float:
+        """When the note is from: the day that it is named after, or else its mtime, which sync tools set anew."""
+        named = day_named(self.path)
+        return self.mtime_ns / 1e9 if named is None else named
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class EmbedderInfo:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which notes a search may see; empty fields do not restrict. Times in seconds since 1970, of the file's mtime.
+    """Which notes a search may see; empty fields do not restrict. Times in seconds since 1970, of ``FileState.written``.
 
     ``names`` are parts of notes' names, in any case.
     """
@@ -66,10 +66,25 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A span of time, both ends in it, in seconds since 1970; None: open at that end.
+
+    ``named`` is a day that is written out: as likely a note's name as the time when one was changed. ``newest``: not
+    so much a span as the wish for what is newest.
+    """
+
+    since: float | None
+    until: float | None
+    named: bool = False
+    newest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A question to the index. ``limit`` counts chunks.
 
-    A chunk must hold every one of ``phrases`` and none of the words ``without``, whatever its case.
+    A chunk must hold every one of ``phrases`` and none of the words ``without``, whatever its case. Notes of the
+    ``period`` come first. ``diary``: notes that are named after its days answer whatever they say.
     """
 
     text: str
@@ -78,6 +93,8 @@ class Query:
     mode: Mode = "hybrid"
     phrases: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    period: Period | None = None
+    diary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 BUFFER_BYTES = 1 << 30
 """Far more than any cache holds."""
@@ -33,6 +34,12 @@ def read_bandwidth(threads: Sequence[int], size: int = BUFFER_BYTES, seconds: fl
     """
     buffer = np.full(size, 1, dtype=np.uint8)  # written once, or the pages would not be there
     return {count: size / _best_pass(buffer, count, seconds) for count in threads}
+
+
+def quick_bandwidth(threads: int) -> float:
+    """The same for one number of threads, in half the time and at most a quarter of the memory that is free."""
+    size = min(BUFFER_BYTES, psutil.virtual_memory().available // 4)
+    return read_bandwidth([threads], size, SECONDS / 2)[threads]
 
 
 def _best_pass(buffer: npt.NDArray[np.uint8], threads: int, seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""``python -m vaultbridge.lab.predictions``: what ``models info`` says of models, and what their processes take and give."""
+"""``python -m vaultbridge.lab.predictions``: what ``models info`` says, and what the models' processes take and give."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def compare(
 ) -> Row:
     """Load a model as ``serve`` does, let it answer several times, fill its cache, and hold all against the promises.
 
-    The cache is filled as far as ``effort``, bytes of weights times tokens, goes. The bandwidth is measured before and
-    after the answers, and its better figure counts.
+    The cache is filled as far as ``effort``, bytes of weights times tokens, goes, and every slot is used. The bandwidth
+    is measured before and after the answers, and its better figure counts.
     """
     header = GgufHeader.read(path)
     promised = Footprint.of(header, Use(context, slots), build.repacked)
@@ -109,6 +109,7 @@ async def _observe(path: Path, name: str, context: int, slots: int, runs: int, m
         answers = [await _answer(generator, 4, ANSWER) for _ in range(runs)]
         a_word = answers[0].usage.prompt_tokens / 4
         await _answer(generator, int((min(context, most) - ANSWER) / a_word), 2)
+        await asyncio.gather(*(_answer(generator, 4, 4) for _ in range(slots)))
         (child,) = (one for one in psutil.Process().children() if "--multiprocessing-fork" in one.cmdline())
         speeds = [1000 * (ANSWER - 1) / answer.timings.decode_ms for answer in answers]
         return speeds, child.memory_info().rss

@@ -29,23 +29,34 @@ from vaultbridge.retrieve.retriever import Retriever
 
 WARM_UP = 20
 ASIDE: Sequence[Mode] = ("keyword", "dense", "sparse")
+HYBRID: Mode = "hybrid"
 SAVE_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """How long some questions took, in milliseconds; ``saves`` notes were saved meanwhile."""
+    """How long some questions took, in milliseconds; ``saves`` notes were saved meanwhile.
+
+    ``cpu`` is what all threads of the process computed for a question, the saves included: on a busy computer, the one
+    figure that can be compared.
+    """
 
     label: str
     p50: float
     p95: float
     most: float
+    cpu: float
     saves: int = 0
 
     @classmethod
-    def of(cls, label: str, times: Sequence[float], saves: int = 0) -> Timed:
-        """From the milliseconds of each question."""
-        return cls(label, median(times), quantiles(times, n=20)[-1], max(times), saves)
+    def of(cls, label: str, times: Sequence[float], cpu: float, saves: int = 0) -> Timed:
+        """From the milliseconds of each question, and those of computing for all of them."""
+        return cls(label, median(times), quantiles(times, n=20)[-1], max(times), cpu / len(times), saves)
+
+    def __str__(self) -> str:
+        saves = f"; {self.saves} saves" if self.saves else ""
+        times = f"{self.p50:.1f} ms p50, {self.p95:.1f} ms p95, {self.most:.0f} at most, {self.cpu:.1f} of computing"
+        return f"{self.label}: {times}{saves}"
 
 
 class Scale:
@@ -77,12 +88,14 @@ class Scale:
             await self._ask(mode, number)
         saved: list[int] = []
         writer = asyncio.ensure_future(self._save(saved)) if saving else None
+        computed = time.process_time()
         times = [await self._ask(mode, number) for number in range(questions)]
+        cpu = 1000 * (time.process_time() - computed)
         if writer is not None:
             writer.cancel()
             with suppress(asyncio.CancelledError):
                 await writer
-        return Timed.of(f"{mode}, while notes are saved" if saving else mode, times, len(saved))
+        return Timed.of(f"{mode}, while notes are saved" if saving else mode, times, cpu, len(saved))
 
     async def _ask(self, mode: Mode, number: int) -> float:
         question = self._invention.question(number)
@@ -115,15 +128,8 @@ async def measure(folder: Path, chunks: int, dimensions: int, questions: int, se
         scale = Scale(store, Invention(dimensions, seed), dimensions, -(-chunks // CHUNKS_A_NOTE))
         await scale.build()
         lines = [f"{(await store.counts()).chunks} chunks of {dimensions} dimensions in {_passed(began)}"]
-        for timed in [
-            *[await scale.timed(mode, questions) for mode in ASIDE],
-            await scale.timed("hybrid", questions),
-            await scale.timed("hybrid", 4 * questions, saving=True),
-        ]:
-            saves = f", {timed.saves} saves" if timed.saves else ""
-            lines.append(
-                f"{timed.label}: {timed.p50:.1f} ms p50, {timed.p95:.1f} ms p95, {timed.most:.0f} at most{saves}"
-            )
+        lines += [str(await scale.timed(mode, questions)) for mode in (*ASIDE, HYBRID)]
+        lines.append(str(await scale.timed(HYBRID, 4 * questions, saving=True)))
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         rss = process.memory_info().rss
         return [*lines, f"memory {_mib(rss)}, of which {_mib(bare)} before the index was opened; index {_mib(size)}"]
@@ -143,12 +149,12 @@ def main(
     chunks: int = typer.Option(100_000, help="Chunks in the vault, at least."),
     dimensions: int = typer.Option(384, help="Of the dense vectors."),
     questions: int = typer.Option(200, help="Of each kind; four times as many while notes are saved."),
-    data: Path | None = typer.Option(None, help="Keep the index in this folder, and use what is there."),
+    data: str = typer.Option("", help="Keep the index in this folder, and use what is there."),
     seed: int = typer.Option(1, help="Of everything that is random."),
 ) -> None:
     """Fill an index, ask it, and print how long that took."""
     with TemporaryDirectory() as throwaway:
-        for line in asyncio.run(measure(data or Path(throwaway), chunks, dimensions, questions, seed)):
+        for line in asyncio.run(measure(Path(data or throwaway), chunks, dimensions, questions, seed)):
             typer.echo(line)
 
 

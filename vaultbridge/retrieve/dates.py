@@ -8,23 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+
+from vaultbridge.core.search import Period
 
 RECENT_DAYS = 30
 """How far back "recently" reaches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A span of time, both ends in it, in seconds since 1970; None: open at that end.
-
-    ``named`` is a day that is written out: as likely a note's name as the time when one was changed.
-    """
-
-    since: float | None
-    until: float | None
-    named: bool = False
 
 
 _Days = tuple[date, date]
@@ -67,7 +57,7 @@ def read_periods(text: str, now: datetime) -> list[Period]:
             taken.append(match.span())
             period = _bounded(text, match, days, now)
             whole = period.since is not None and period.until is not None
-            found.append((match.start(), replace(period, named=whole and read is _day)))
+            found.append((match.start(), replace(period, named=whole and read is _day, newest=read is _recently)))
     return [period for _, period in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -259,5 +249,5 @@ _PATTERNS = _patterns(
     (rf"(?:最近|过去|近)的?{_HAN_COUNT}\s*{_HAN_UNIT}", _chinese_counted),
     (rf"{_HAN_COUNT}\s*{_HAN_UNIT}(?:以前|之前|前)", _chinese_ago),
     (_HAN_MONTH, _chinese_month_alone),
-    (r"\b(?:recently|lately|recent|latest|newest)\b|最近|近来|近期|最新", _recently),
+    (r"\b(?:recently|lately|recent|latest|newest|most recent)\b|最近|近来|近期|最新", _recently),
 )

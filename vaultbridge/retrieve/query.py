@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vaultbridge.core.dialogue import Continuation, Prompt
-from vaultbridge.core.search import Scope
-from vaultbridge.retrieve.dates import Period, read_periods
+from vaultbridge.core.search import Period, Scope
+from vaultbridge.retrieve.dates import read_periods
 from vaultbridge.retrieve.draft import read_draft, user_texts
+from vaultbridge.retrieve.timing import within
 
 TAIL_CHARACTERS = 600
 """How much of the last message is the question: editors send everything above the cursor."""
@@ -55,6 +56,10 @@ _TIME_OF_NOTES = re.compile(
     r"|(?:写|记|改|更新|新增|添加|编辑|创建|修改)(?:了|过|的|下)|的(?:所有)?(?:笔记|日记)",
     re.IGNORECASE,
 )
+_OF_DAYS = re.compile(
+    r"\b(?:i|me|my|we|us|our|notes?|journals?|diary|happen(?:s|ed|ing)?)\b|我|发生|日记|笔记|日志", re.IGNORECASE
+)
+"""What daily notes tell."""
 _ABOUT_A_TIME = re.compile(r"\b(?:about|mention\w*|regarding|concerning|say|says)\b|关于|提到|有关", re.IGNORECASE)
 
 
@@ -62,8 +67,8 @@ _ABOUT_A_TIME = re.compile(r"\b(?:about|mention\w*|regarding|concerning|say|says
 class Question:
     """What to look for. ``editing`` is the title of the note that the text comes from, which must not answer itself.
 
-    ``phrases`` and ``without`` are those of a Query. ``period`` is the time that the question names: notes changed in
-    it come first; where they alone are asked for, the scope says so.
+    ``phrases``, ``without``, ``period`` and ``diary`` are those of a Query. Where only notes of the period are asked
+    for, the scope says so.
     """
 
     text: str
@@ -72,6 +77,7 @@ class Question:
     phrases: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     period: Period | None = None
+    diary: bool = False
 
 
 def read_question(prompt: Prompt, scope: Scope, now: datetime | None = None) -> Question:
@@ -98,6 +104,7 @@ def read_question(prompt: Prompt, scope: Scope, now: datetime | None = None) -> 
             scope=question.scope if question.scope != scope else earlier.scope,
             without=question.without or earlier.without,
             period=question.period or earlier.period,
+            diary=question.diary if question.period else earlier.diary,
         )
     return question
 
@@ -122,8 +129,9 @@ def _read(text: str, scope: Scope, now: datetime | None) -> Question:
     periods = read_periods(text, now) if now is not None else []
     period = periods[0] if periods else None
     if period is not None and not period.named and _TIME_OF_NOTES.search(text) and not _ABOUT_A_TIME.search(text):
-        scope = _within_period(scope, period)
-    return Question(text, scope, draft.title, tuple(filter(None, phrases)), without, period)
+        scope = within(scope, period)
+    diary = period is not None and not period.newest and (period.named or _OF_DAYS.search(text) is not None)
+    return Question(text, scope, draft.title, tuple(filter(None, phrases)), without, period, diary)
 
 
 def _tail(text: str) -> str:
@@ -194,9 +202,3 @@ def _below(name: str, outer: str) -> bool:
 def _holds(name: str, outer: str) -> bool:
     """Whether a note whose name has ``name`` in it has ``outer`` in it too."""
     return outer.casefold() in name.casefold()
-
-
-def _within_period(scope: Scope, period: Period) -> Scope:
-    since = [time for time in (scope.since, period.since) if time is not None]
-    until = [time for time in (scope.until, period.until) if time is not None]
-    return replace(scope, since=max(since, default=None), until=min(until, default=None))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from vaultbridge.core.notes import Chunk, NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
-from vaultbridge.core.search import Hit, Query
+from vaultbridge.core.search import Hit, Period, Query
 from vaultbridge.retrieve.floors import Floors
 from vaultbridge.retrieve.fusion import ranked
 from vaultbridge.retrieve.lanes import Findings, Lanes
@@ -15,7 +15,11 @@ from vaultbridge.retrieve.links import gifts, givers
 from vaultbridge.retrieve.passages import joined, section
 from vaultbridge.retrieve.relevance import Asked
 from vaultbridge.retrieve.rescoring import Rescoring
+from vaultbridge.retrieve.timing import is_answer_by_time, timely, within
 from vaultbridge.retrieve.weights import FusionWeights
+
+MORE_OF_A_TIME = 4
+"""So many times the wanted hits are looked at where the time decides between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,27 @@ class Retriever:
 
         Neighbouring chunks are one passage, and one that stands alone is its whole section, if that fits. ``editing``
         is the title of a note that is left out; ``any_hit`` takes the best ones, however far they are. No hits are an
-        answer too: the vault does not know.
+        answer too: the vault does not know. What the query says of a time puts notes of that time first.
         """
         found, findings = await self._find(query)
-        hits = [hit for hit in found.hits if not editing or _stem(hit.chunk.note) != editing]
-        if not any_hit:
-            asked = Asked(query.text)
-            hits = [hit for hit in hits if findings.nearness(hit.chunk) + asked.shown_by(hit.chunk) >= 1]
-        best = await self._best(query, replace(found, hits=hits), findings)
+        asked = Asked(query.text)
+
+        def speaks(hit: Hit, findings: Findings) -> bool:
+            if editing and _stem(hit.chunk.note) == editing:
+                return False
+            if any_hit or is_answer_by_time(query, hit.chunk.note):
+                return True
+            return findings.nearness(hit.chunk) + asked.shown_by(hit.chunk) >= 1
+
+        hits = [hit for hit in found.hits if speaks(hit, findings)]
+        if query.period is None:
+            best = await self._best(query, replace(found, hits=hits), findings)
+        else:
+            inside, near = await self._find(replace(query, scope=within(query.scope, query.period)))
+            first = [hit for hit in inside.hits if speaks(hit, near)] if not query.period.newest else []
+            keys = {hit.chunk.key for hit in first}
+            hits = first + [hit for hit in hits if hit.chunk.key not in keys]
+            best = await self._timely(query, query.period, replace(found, hits=hits), findings)
         return replace(best, hits=await self._passages(joined(best.hits)))
 
     async def findings(self, query: Query) -> Findings:
@@ -84,6 +101,13 @@ class Retriever:
             return replace(found, hits=tuple(found.hits[: query.limit]))
         again = await self._rescoring.rescored(found.hits, query.text, findings.multi)
         return replace(found, hits=tuple(again.hits[: query.limit]), degraded={**found.degraded, **again.degraded})
+
+    async def _timely(self, query: Query, period: Period, found: Found, findings: Findings) -> Found:
+        """The same with notes of the period first, out of more than are asked for."""
+        best = await self._best(replace(query, limit=MORE_OF_A_TIME * query.limit), found, findings)
+        receipts = [await self._store.note(note) for note in dict.fromkeys(hit.chunk.note for hit in best.hits)]
+        written = {receipt.state.path: receipt.state.written for receipt in receipts if receipt is not None}
+        return replace(best, hits=tuple(timely(best.hits, written, period)[: query.limit]))
 
     async def _follow(self, hits: Sequence[Hit], query: Query) -> tuple[list[Hit], dict[NotePath, NotePath]]:
         """Let the best notes share their scores with those that they are linked with."""

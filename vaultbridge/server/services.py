@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from fastapi import Request as HttpRequest
 
+from vaultbridge.catalog.pull import Puller
 from vaultbridge.chat.service import ChatService
 from vaultbridge.core.errors import ModelMissing, NotReady, UnknownModel
 from vaultbridge.core.notes import NotePath
@@ -99,7 +100,7 @@ class ModelFacts:
 class Services:
     """Everything that a route may use. ``vault_id`` names the vault to clients.
 
-    ``facts`` are those of the models by their ids, ``metrics`` is what the chat service and the generator report to.
+    ``puller`` makes one with a fresh look at the disk. ``facts`` are those of the models by their ids, ``metrics`` is what the chat service and the generator report to.
     """
 
     chat: ChatService
@@ -112,6 +113,7 @@ class Services:
     names: ModelNames
     vault_id: str
     vault_name: str
+    puller: Callable[[], Puller]
     facts: Mapping[str, ModelFacts] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
     metrics: Metrics = field(default_factory=Metrics)

@@ -13,12 +13,12 @@ export type Reply = Error | ((request: Request) => Response | Promise<Response>)
 export class Serving {
   readonly requests: Request[] = [];
   target: Target = { address: "http://127.0.0.1:1234", token: "", vault: "" };
-  readonly client = new Client(() => this.target, this.fetch.bind(this));
+  readonly fetch: typeof window.fetch = (input, init) => this.serve(String(input as string), init);
+  readonly client = new Client(() => this.target, this.fetch);
 
   constructor(readonly replies: Record<string, Reply>) {}
 
-  private async fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-    const url = String(input);
+  private async serve(url: string, init?: RequestInit): Promise<Response> {
     const request = {
       url,
       headers: new Headers(init?.headers),
@@ -39,4 +39,40 @@ export function json(body: unknown, status = 200): () => Response {
 
 export function sse(text: string): () => Response {
   return () => new Response(text, { headers: { "Content-Type": "text/event-stream" } });
+}
+
+/** An answer that comes as a test says it; it knows when its reader has gone. */
+export class Speaking {
+  private controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  gone = false;
+
+  readonly reply = ({ signal }: Request): Response => {
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.controller = controller;
+      },
+      cancel: () => {
+        this.gone = true;
+      },
+    });
+    signal?.addEventListener("abort", () => {
+      this.gone = true;
+      this.controller?.error(signal.reason);
+    });
+    return new Response(stream);
+  };
+
+  say(content: string, vaultbridge?: unknown): void {
+    this.send(JSON.stringify({ model: "m", choices: [{ delta: { content } }], ...(vaultbridge !== undefined && { vaultbridge }) }));
+  }
+
+  end(): void {
+    this.send("[DONE]");
+    this.controller?.close();
+  }
+
+  private send(data: string): void {
+    if (this.controller === null) throw new Error("nobody has asked");
+    this.controller.enqueue(new TextEncoder().encode(`data: ${data}\n\n`));
+  }
 }

@@ -170,7 +170,7 @@ class FakeStore:
 
     def _visible(self, path: NotePath, scope: Scope) -> bool:
         note = self._notes[path]
-        mtime = note.state.mtime_ns / 1e9
+        written = note.state.written
         title = path.rsplit("/", 1)[-1].removesuffix(".md").casefold()
         parents = {""} | {path[:at] for at, character in enumerate(path) if character == "/"}
         tags: set[str] = set()
@@ -183,8 +183,8 @@ class FakeStore:
             and (not scope.names or any(name.casefold() in title for name in scope.names))
             and (not scope.folders or any(folder.strip("/") in parents for folder in scope.folders))
             and (not scope.tags or any(tag.removeprefix("#").casefold() in tags for tag in scope.tags))
-            and (scope.since is None or mtime >= scope.since)
-            and (scope.until is None or mtime <= scope.until)
+            and (scope.since is None or written >= scope.since)
+            and (scope.until is None or written <= scope.until)
         )
 
 

@@ -9,7 +9,7 @@ const REASON = "No note says this";
 
 /** `text` with the bounds of `places` in it, for `underline`; they count code points, as the server does. */
 export function bounded(text, places) {
-  const characters = [...text.replaceAll(OPEN, "").replaceAll(CLOSE, "")];
+  const characters = [...text.replaceAll(OPEN, "\ufffd").replaceAll(CLOSE, "\ufffd")];
   for (const { start, end } of [...places].sort((one, other) => other.start - one.start)) {
     characters.splice(end, 0, CLOSE);
     characters.splice(start, 0, OPEN);

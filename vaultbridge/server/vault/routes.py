@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -15,10 +16,19 @@ from vaultbridge.core.search import Query as SearchQuery
 from vaultbridge.server.asking import CLIENT_LEFT
 from vaultbridge.server.connection import while_connected
 from vaultbridge.server.metrics import CONTENT_TYPE
-from vaultbridge.server.openapi import replies
+from vaultbridge.server.openapi import replies, streams
 from vaultbridge.server.scrub import without_folders
 from vaultbridge.server.services import Services, services_of
+from vaultbridge.server.sse import event_stream
 from vaultbridge.server.vault.identity import right_vault
+from vaultbridge.server.vault.models import (
+    ModelsView,
+    Pull,
+    PullBody,
+    PullEvent,
+    check_pull,
+    models_view,
+)
 from vaultbridge.server.vault.related import MOST_NOTES, RelatedBody, related_view
 from vaultbridge.server.vault.views import NoteView, SearchView, StatusView, note_view, search_view, status_view
 from vaultbridge.server.vault.warm import WarmBody, WarmView, warm_view
@@ -125,3 +135,17 @@ async def warm(request: Request, body: WarmBody) -> Response | WarmView:
     """Prefill the prompt of a question that is still being typed, so that its answer begins sooner."""
     view = await while_connected(request, warm_view(services_of(request), body, request.headers))
     return view if view is not None else Response(status_code=CLIENT_LEFT)
+
+
+@router.get("/models", response_model=None, responses=replies(ModelsView))
+async def models(request: Request) -> ModelsView:
+    """Every model: the catalogue's, fetched ones, and what other programs have on this computer."""
+    return await asyncio.to_thread(lambda: models_view(services_of(request).puller().supply))
+
+
+@router.post("/models/pull", response_model=None, responses=streams(ModelsView, PullEvent))
+async def pull(request: Request, body: PullBody) -> Response:
+    """Fetch a model, with its progress as events. A client that goes away ends it; the next pull goes on from there."""
+    check_pull(body)
+    pulling = Pull(services_of(request).puller(), body.model)
+    return event_stream(pulling.events(), lambda: pulling.last, named=True)

@@ -1,0 +1,68 @@
+"""The engine's settings as they are run: what the user left open is chosen so that the model fits this computer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vaultbridge.backends.llama_files import gpu_kinds
+from vaultbridge.backends.memory import memory
+from vaultbridge.catalog.fitting import ALL_LAYERS, MOST_SLOTS, USUAL_CONTEXT, Plan, Wish, plan
+from vaultbridge.catalog.gguf_header import GgufHeader
+from vaultbridge.catalog.supply import Model
+from vaultbridge.core.errors import ModelInvalid, WorkerLost
+from vaultbridge.engine.aside import call_aside
+from vaultbridge.settings import EngineSettings
+
+LLAMA_BUILD = "vaultbridge.backends.llama_devices:build"
+
+
+@dataclass(frozen=True, slots=True)
+class FittedEngine:
+    """``engine`` with nothing left open, and a line that says what was chosen; empty if there was nothing to choose."""
+
+    engine: EngineSettings
+    chosen: str = ""
+
+
+def wish_of(engine: EngineSettings) -> Wish:
+    """What the settings ask for."""
+    return Wish(
+        engine.context,
+        engine.slots,
+        engine.cache,
+        engine.gpu_layers,
+        engine.kv_type,
+        engine.swa_full,
+        min(engine.ubatch, engine.batch),
+    )
+
+
+def fitted(engine: EngineSettings, model: Model, others: int = 0) -> FittedEngine:
+    """Choose for ``model`` beside ``others``, bytes of models that run too.
+
+    A file that cannot be read is left to the process that loads it, which says why.
+    """
+    usual = {"context": engine.context or USUAL_CONTEXT, "slots": engine.slots or MOST_SLOTS}
+    if model.backend != "llama":
+        return FittedEngine(engine.model_copy(update=usual))
+    try:
+        header = GgufHeader.read(model.path)
+        # Asking llama.cpp itself takes a second, and only a GPU is worth it.
+        here = memory(call_aside(LLAMA_BUILD)) if gpu_kinds() else memory()
+        found = plan(header, here, wish_of(engine), others)
+    except (ModelInvalid, WorkerLost):
+        return FittedEngine(engine.model_copy(update=usual))
+    chosen = {name: getattr(found, name) for name in ("context", "slots", "cache", "gpu_layers")}
+    return FittedEngine(engine.model_copy(update=chosen), describe(model.name, found))
+
+
+def describe(name: str, found: Plan) -> str:
+    """A plan in a line."""
+    layers = {0: "on the CPU", ALL_LAYERS: "on the GPU"}.get(
+        found.gpu_layers, f"{found.gpu_layers} of {found.layers} layers on the GPU"
+    )
+    needed, room = found.footprint.needed / 1e9, found.room / 1e9
+    size = f"{needed:.1f} of {room:.1f} GB that are free"
+    if not found.fits:
+        size = f"{needed:.1f} GB where {room:.1f} are free, so it will be slow (see: vaultbridge models recommend)"
+    return f"{name}: {found.context:,} tokens of context, {found.slots} conversations, {layers}, {size}"
