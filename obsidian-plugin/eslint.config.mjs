@@ -37,6 +37,9 @@ export default defineConfig([
       "obsidianmd/ui/sentence-case": "off",
       "import/no-nodejs-modules": "off",
       "no-undef": "off",
+      "@typescript-eslint/explicit-function-return-type": "off",
+      "@typescript-eslint/unbound-method": "off",
+      "@typescript-eslint/no-base-to-string": "off",
     },
   },
 ]);

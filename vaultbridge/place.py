@@ -60,7 +60,7 @@ def place_of(settings: Settings) -> Place:
 
 def running_server(place: Place) -> dict[str, Any] | None:
     """What the server of a place wrote of itself, if its lock says that it runs: address, token, pid."""
-    if not place.server_file.is_file() or not _is_locked(place):
+    if not place.server_file.is_file() or not is_locked(place):
         return None
     try:
         described = json.loads(place.server_file.read_text())
@@ -106,7 +106,8 @@ def _lock(place: Place) -> FileLock:
     return FileLock(place.folder / "index.lock", timeout=0)
 
 
-def _is_locked(place: Place) -> bool:
+def is_locked(place: Place) -> bool:
+    """Whether some process writes the place."""
     lock = _lock(place)
     try:
         lock.acquire()

@@ -119,7 +119,9 @@ class ChatSettings(_Section):
 
     grounding: Literal["auto", "always", "off"] = Field("auto", description="`auto`: if notes speak of the question")
     k: int = Field(8, ge=1, le=50, description="chunks that are looked up for a question")
-    notes_tokens: int = Field(0, ge=0, description="tokens of notes in a prompt; 0: as the catalogue says")
+    notes_tokens: int = Field(
+        0, ge=0, description="tokens of notes in a prompt; 0: as many as a model of its size can carry"
+    )
     max_tokens: int = Field(1024, ge=1, description="tokens of an answer where the client sets no limit")
     sources: Literal["auto", "field", "markdown", "none"] = Field(
         "auto", description="`markdown`: a last line of text; `field`: an extra key; `auto`: what the client can show"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from vaultbridge.catalog.catalog import ModelRole
 from vaultbridge.catalog.choice import AUTO, NONE, choose_embedder, choose_generator, choose_reranker
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.pull import Puller
@@ -50,8 +51,6 @@ RECOMMENDED = "gemma-3-4b-it"
 EXTRACTIVE = "passages"
 """The model id under which answers without a model are given."""
 FAKES = "fakes"
-NOTES_TOKENS = 1000
-"""What a model is given to read if neither the settings nor the catalogue say it."""
 
 BACKENDS: Mapping[str, str] = {
     "llama": "vaultbridge.backends.llama:LlamaDecoder",
@@ -260,6 +259,15 @@ def _reranker(settings: Settings, supply: Supply) -> Model | None:
     if settings.models.backend == FAKES and wanted != NONE:
         return Model(FAKES, Path(), "vaultbridge.backends.fakes.reranker:FakeReranker")
     return choose_reranker(wanted, supply) if own == AUTO else Model(Path(wanted).stem, Path(wanted), own)
+
+
+def build_of(role: ModelRole, model: Model, settings: Settings) -> Build:
+    """What a child makes of one model, on its own."""
+    if role == "embedder":
+        return _embedder_build(model, settings)
+    if role == "reranker":
+        return _reranker_build(model, settings)
+    return _generator_build(model, settings.model_copy(update={"engine": fitted(settings.engine, model).engine}))
 
 
 async def _fit(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "c" * 40
 TOKEN = "hf_secret"
@@ -90,7 +90,9 @@ def _handler(hub: Hub, name: str) -> type[BaseHTTPRequestHandler]:
                     self.content(path.removeprefix("/"))
                 elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
                     self.info(match[1], match[2] or "main")
-                elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+                elif match := re.fullmatch(r"/api/v1/models/([^/]+/[^/]+)/repo/files", path):
+                    self.modelscope_files(match[1])
+                elif match := re.fullmatch(r"(?:/models)?/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
                     self.resolve(match[1], match[2])
                 else:
                     self.fail(404, "")
@@ -125,6 +127,18 @@ def _handler(hub: Hub, name: str) -> type[BaseHTTPRequestHandler]:
                 "siblings": siblings,
             }
             self.reply(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+        def modelscope_files(self, repo: str) -> None:
+            if repo not in hub.repositories or parse_qs(urlsplit(self.path).query)["Revision"] != ["master"]:
+                self.fail(404, "")
+                return
+            files = [
+                {"Path": path, "Size": len(data), "Sha256": digest(data), "Type": "blob"}
+                for path, data in hub.repositories[repo].items()
+            ]
+            files.append({"Path": "folder", "Size": 0, "Type": "tree"})
+            body = json.dumps({"Code": 200, "Data": {"Files": files}}).encode()
+            self.reply(200, body, {"Content-Type": "application/json"})
 
         def resolve(self, repo: str, file: str) -> None:
             if hub.faults.gated and self.headers.get("Authorization") != f"Bearer {TOKEN}":

@@ -35,7 +35,7 @@ def test_a_name_whose_files_are_here(supply: Supply) -> None:
     path = place(supply, "smollm2-135m-instruct")
     model = supply.resolve("smollm2-135m-instruct", "chat")
     assert (model.name, model.path, model.backend) == ("smollm2-135m-instruct", path, "llama")
-    assert (model.context, model.notes_tokens, model.options) == (8192, 700, {})
+    assert (model.context, model.options) == (8192, {})
     assert supply.resolve("smollm2-135m-instruct", "completion") == model
 
 
@@ -70,7 +70,6 @@ def test_a_path_is_used_as_it_is(supply: Supply, tmp_path: Path) -> None:
     file.write_bytes(b"GGUF\x03")
     model = supply.resolve(str(file), "chat")
     assert (model.name, model.path, model.backend) == ("My Model", file, "llama")
-    assert model.notes_tokens > 0
 
 
 @pytest.mark.parametrize("content", [b"", b"GGU", b"PK\x03\x04"])

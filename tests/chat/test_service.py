@@ -7,11 +7,13 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from tests.chat.houses import FETCH, FRESH, FakeGenerator, grounding_of, links, make, talk, text_of
 from tests.retrieve.rows import chunk, update
+from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.chat.language import CHINESE, ENGLISH
 from vaultbridge.chat.service import AnswerEvent, Grounding, GroundingMode, Request, Sources, SourcesMode
 from vaultbridge.core.dialogue import (
@@ -225,6 +227,37 @@ async def test_the_note_that_is_edited_is_never_cited(grounding: GroundingMode) 
         assert "Hives.md" in cited
         assert "Bees.md" not in cited
         assert "[[Bees" not in "".join(links(events))
+
+
+@pytest.mark.parametrize("titled", ["Title: Diary\n\n", "Title: Bees\n\nContinue writing:\n\n"])
+async def test_a_text_to_be_continued_asks_by_what_stands_above_the_cursor(titled: str) -> None:
+    above = "For the pork belly I cut cubes and let them simmer in a pot with wine and sugar. " * 12
+    house = await make(FakeGenerator("Yes."))
+    events = await house.answer(
+        Request(talk(f"{titled}{above}\n\nAt night the bees sleep in the hive, and"), editor=True)
+    )
+    (question,) = [text for text in house.embeddings.questions if text not in BARE_QUESTIONS["latin"]]
+    assert question == "At night the bees sleep in the hive, and"
+    expected = {"Hives.md"} if "Bees" in titled else {"Bees.md", "Hives.md"}
+    assert {citation.path for citation in grounding_of(events).citations} == expected
+
+
+async def test_a_question_about_yesterday_is_answered_from_its_daily_note_whatever_was_synced_since() -> None:
+    house = await make(FakeGenerator("Rain."))
+    clock = datetime.fromtimestamp(FakeClock().now())
+    names = [f"{clock - timedelta(days=days):%Y-%m-%d}.md" for days in (0, 1, 2)]
+    await house.write(*(update(chunk(name, f"Rain fell for {n} hours.")) for n, name in enumerate(names)))
+    events = await house.answer(Request(talk("What did I do yesterday?")))
+    cited = [citation.path for citation in grounding_of(events).citations]
+    assert cited[0] == names[1]
+    assert not {names[0], names[2]} & {*cited}
+
+
+async def test_a_question_that_names_the_notes_gets_what_is_nearest() -> None:
+    house = await make(FakeGenerator("Nothing."))
+    assert grounding_of(await house.answer(Request(NONSENSE))).citations == ()
+    named = talk("Do my notes have quantum chromodynamics lattice?")
+    assert grounding_of(await house.answer(Request(named))).citations != ()
 
 
 async def test_what_only_the_vault_may_answer_and_does_not_know_is_said_without_a_model() -> None:

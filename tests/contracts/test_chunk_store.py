@@ -48,13 +48,20 @@ def make_note(
 
 
 def update(
-    path: str, *texts: str, mtime: float = 1.0, tags: Sequence[str] = (), origin: str | None = None, context: str = ""
+    path: str,
+    *texts: str,
+    mtime: float = 1.0,
+    tags: Sequence[str] = (),
+    aliases: Sequence[str] = (),
+    origin: str | None = None,
+    context: str = "",
 ) -> NoteUpdate:
     chunks = tuple(
         Chunk(NotePath(path), n, Span(n * 10, n * 10 + 9, n + 1, n + 2), text, (), context)
         for n, text in enumerate(texts)
     )
-    return NoteUpdate(make_note(path, mtime=mtime, tags=tags), chunks, NotePath(origin) if origin else None)
+    note = make_note(path, mtime=mtime, tags=tags, aliases=aliases)
+    return NoteUpdate(note, chunks, NotePath(origin) if origin else None)
 
 
 def embedding(dense: Vector) -> Embedding:
@@ -240,6 +247,74 @@ async def test_better_matches_come_first_and_the_limit_holds(store: Store) -> No
     assert hits[0].chunk.note == "best.md"
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert await store.keyword("rare", Scope(), 0) == []
+
+
+async def test_every_chunk_is_found_by_its_notes_names(store: Store) -> None:
+    await store.replace(
+        [
+            update("a.md", "one", "two", tags=["project/alpha"], aliases=["Big Apple"], context="New York > History"),
+            update("b.md", "a long text that only mentions an apple, alpha, history and york among very many others"),
+        ]
+    )
+    for question in ["apple", "alpha", "history", "york", "#project", "project/alpha", "#project/alpha"]:
+        assert paths(await store.keyword(question, Scope(), 2)) == ["a.md", "a.md"], question
+    (note,) = [note for note in await store.notes() if note.state.path == "a.md"]
+    await store.replace([NoteUpdate(replace(note, state=replace(note.state, mtime_ns=9)), None)])  # touched
+    assert len(await store.keyword("project", Scope(), 9)) == 2
+    await store.replace([update("a.md", "one", "two", aliases=["Gotham"])])
+    assert await store.keyword("project", Scope(), 9) == []
+    assert len(await store.keyword("gotham", Scope(), 9)) == 2
+
+
+IDENTIFIERS = {
+    "the DiffExecutor runs": ["DiffExecutor", "diffexecutor", "executor", "diff"],
+    "call run_target_once now": ["run_target_once", "target", "RUN_TARGET_ONCE"],
+    "written in C++ by hand": ["C++", "c++"],
+    "written in C# by hand": ["C#", "c#"],
+    "since v1.2.3 it works": ["v1.2.3", "1.2.3", "1.2", "V1.2"],
+    "met on 2024-03-01 there": ["2024-03-01", "2024-03", "2024"],
+    "marked #errand/shop here": ["#errand/shop", "#errand", "shop", "errand/shop"],
+    "标记为 #差事/买菜 了": ["#差事/买菜", "#差事", "买菜"],
+    "see os.path.join there": ["os.path.join", "path"],
+    "the well-known one": ["well-known", "known"],
+    "don\u2019t panic": ["don't", "panic"],
+    "使用HttpClient发送": ["HttpClient", "client", "发送"],
+    "1,000 metres": ["1,000"],
+}
+
+
+async def test_identifiers_are_found_whole_and_in_part(store: Store) -> None:
+    await store.replace([update(f"{n}.md", text) for n, text in enumerate(IDENTIFIERS)])
+    for n, (text, questions) in enumerate(IDENTIFIERS.items()):
+        for question in questions:
+            assert paths(await store.keyword(question, Scope(), 9))[:1] == [f"{n}.md"], (text, question)
+
+
+async def test_an_identifier_as_a_whole_counts_more_than_its_parts(store: Store) -> None:
+    await store.replace(
+        [
+            update("parts.md", "run the target, run it once, and run the target of 1.3 and 2.3 or C"),
+            update("whole.md", "run_target in C++ 1.2.3, some words that make the text as long as that"),
+        ]
+    )
+    for question in ["run_target", "C++", "v1.2.3"]:
+        assert paths(await store.keyword(question, Scope(), 2))[:1] == ["whole.md"], question
+
+
+async def test_english_notes_are_found_by_other_forms_of_a_word_and_others_only_by_the_word(store: Store) -> None:
+    await store.replace(
+        [
+            update("en.md", "The connections were reset by the peer."),
+            update("short.md", "Walking holidays"),
+            update("de.md", "Die Mieten sind hoch, und das ist ein Problem der organisations."),
+            update("zh.md", "今天 connections 很慢"),
+        ]
+    )
+    assert set(paths(await store.keyword("connected", Scope(), 9))) == {"en.md", "zh.md"}
+    assert paths(await store.keyword("walk holiday", Scope(), 9)) == ["short.md"]
+    assert paths(await store.keyword("Mieten", Scope(), 9)) == ["de.md"]
+    assert paths(await store.keyword("organisations", Scope(), 9)) == ["de.md"]
+    assert await store.keyword("organisation", Scope(), 9) == []
 
 
 async def test_new_rows_are_found_and_old_ones_gone_at_once(store: Store) -> None:
@@ -522,7 +597,10 @@ async def test_writers_readers_and_maintenance_may_overlap(store: Store, rng: np
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_the_fake_and_lancedb_agree_after_any_history(tmp_path: Path, seed: int) -> None:
+async def test_the_fake_and_lancedb_agree_after_any_history(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vaultbridge.backends.lance_chunks.FRESH", 5)
     rng = np.random.default_rng(seed)
     twins: list[Store] = [FakeStore(), await LanceStore.open(str(tmp_path))]
     for store in twins:
@@ -613,6 +691,41 @@ async def test_an_old_text_that_returns_after_maintenance_needs_its_vector_again
     await store.put_vectors({chunk.digest: again for chunk in await store.unembedded(9)})
     (best, _) = await store.dense(again.dense, Scope(), 9)
     assert best.chunk.text == "old"
+
+
+# --- multi-vectors ----------------------------------------------------------------------------------------------------
+
+
+def random_multi(rng: np.random.Generator, tokens: int, dimensions: int = 64) -> Vector:
+    multi = rng.standard_normal((tokens, dimensions)).astype(np.float32)
+    return np.asarray(multi / np.linalg.norm(multi, axis=1, keepdims=True), np.float32)
+
+
+async def test_multi_vectors_come_back_nearly_as_they_were(store: Store, rng: np.random.Generator) -> None:
+    made = {digest: random_multi(rng, tokens) for digest, tokens in (("one", 1), ("many", 300), ("none", 0))}
+    await store.put_vectors({digest: replace(random_embedding(rng), multi=multi) for digest, multi in made.items()})
+    await store.put_vectors({"dense": random_embedding(rng), "one": replace(random_embedding(rng), multi=made["many"])})
+    kept = await store.multi(["many", "one", "one", "none", "dense", "unknown"])
+    assert kept.keys() == {"one", "many"}
+    question = random_multi(rng, 12)
+    for digest, multi in kept.items():
+        assert multi.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(multi, axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(question @ multi.T, question @ made[digest].T, atol=5e-3)
+    assert await store.multi([]) == {}
+
+
+async def test_multi_vectors_go_with_their_chunk(bare: Store, rng: np.random.Generator) -> None:
+    assert await bare.multi(["x"]) == {}
+    await bare.use_vectors("space", DIMENSIONS)
+    await bare.replace([update("a.md", "x")])
+    (chunk,) = await bare.unembedded(1)
+    await bare.put_vectors({chunk.digest: replace(random_embedding(rng), multi=random_multi(rng, 3))})
+    await bare.maintain()
+    assert len((await bare.multi([chunk.digest]))[chunk.digest]) == 3
+    await bare.replace([], [NotePath("a.md")])
+    await bare.maintain()
+    assert await bare.multi([chunk.digest]) == {}
 
 
 # --- links ------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from vaultbridge.backends.fakes.decoder import FakeDecoder
@@ -57,6 +59,24 @@ def test_a_note_beyond_the_budget_does_not_keep_a_shorter_one_out() -> None:
     fitted = fit(prompt(["a" * 100, "b" * 500, "c" * 50], budget=200), Sampling(), FakeDecoder())
     assert fitted.kept == (1, 3)
     assert fitted.omitted == (2,)
+
+
+def test_no_more_notes_are_kept_than_the_prompt_wants() -> None:
+    fitted = fit(replace(prompt(["alpha", "beta", "gamma"]), most=2), Sampling(), FakeDecoder())
+    assert (fitted.kept, fitted.omitted) == ((1, 2), (3,))
+
+
+def test_the_best_note_stands_beside_the_question_and_goes_last() -> None:
+    block = NoteBlock(numbered(["a" * 200, "b" * 200, "c" * 200]), "Notes:", best_last=True)
+    turned = replace(prompt([]), block=block)
+    text = rendered(fit(turned, Sampling(), FakeDecoder()).tokens)
+    assert text.index("[3] c") < text.index("[2] b") < text.index("[1] a") < text.index("What?")
+    assert fit(turned, Sampling(), FakeDecoder(context=700)).kept == (1, 2)
+
+
+def test_what_ends_the_frame_ends_the_answer() -> None:
+    fitted = fit(replace(prompt(["alpha"]), stop=("\nNotes:",)), Sampling(stop=("End",)), FakeDecoder())
+    assert {"\nNotes:", "End"} <= set(fitted.stop)
 
 
 def test_without_notes_the_prompt_is_left_as_it_came() -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from starlette.types import Message, Scope
 
+from vaultbridge.catalog.pull import Puller
 from vaultbridge.chat.service import AnswerEvent, ChatService, Grounding, Request, Sources, Warmed
 from vaultbridge.core.dialogue import CallHead, Conversation, Finished, Piece, Sampling, Usage
 from vaultbridge.core.ports import ChunkStore
@@ -113,6 +114,7 @@ class Door:
             names=ModelNames("fake", "fake-embedder"),
             vault_id="v",
             vault_name="Vault",
+            puller=lambda: cast(Puller, nobody),
         )
         self._app = Application(GuardOptions(), services)
         self._loop = asyncio.new_event_loop()

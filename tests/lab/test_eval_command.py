@@ -67,3 +67,35 @@ def test_what_shall_be_asked_must_be_said(collection: Path) -> None:
     for arguments in ([], [str(collection), "--links"]):
         with pytest.raises(ConfigError):
             CliRunner().invoke(app, ["eval", *arguments], catch_exceptions=False)
+
+
+def write_answers(collection: Path) -> None:
+    rows = [{"_id": f"q{word}", "text": f"What is {word}?", "metadata": {"answers": [word]}} for word in WORDS]
+    (collection / "queries.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
+def test_answers_are_examined_in_several_formats(collection: Path) -> None:
+    write_answers(collection)
+    arguments = (collection, "--answers", "--backend", "fakes", "--half", "2", "--limit", "2")
+    document = json.loads(run(*arguments, "--format", "", "--format", "notes=1,best_last=yes", "--json"))
+    assert (document["questions"], document["k"]) == (2, 8)
+    own, changed = document["rows"]
+    assert (changed["format"]["notes"], changed["format"]["best_last"]) == (1, True)
+    assert own["format"]["notes"] > 1
+    assert own["figures"]["contained"]["mean"] == 1.0, "the fake model repeats the question"
+    assert [answer["id"] for answer in own["answers"]] == ["qdelta", "qember"]
+    table = run(*arguments)
+    assert "contained" in table
+    assert "notes=" in table
+
+
+@pytest.mark.parametrize("form", ["size=2", "notes=many", "frame=round", "notes"])
+def test_a_format_that_does_not_exist_is_refused(collection: Path, form: str) -> None:
+    write_answers(collection)
+    with pytest.raises(ConfigError, match=form):
+        run(collection, "--answers", "--backend", "fakes", "--format", form)
+
+
+def test_answers_that_nobody_knows_are_not_examined(collection: Path) -> None:
+    with pytest.raises(ConfigError, match="what the answers are"):
+        run(collection, "--answers", "--backend", "fakes")

@@ -75,9 +75,9 @@ async def test_every_question_is_asked_with_the_note_that_answers_it_and_without
     generator = FakeGenerator("Bees sleep in the hive at night.")
     house = await make(generator)
     tasks = [Task(Case("q", "Where do bees sleep in the hive?", {NotePath("Bees.md"): 1}), ("hive",))]
-    seen: list[int] = []
-    (outcome,) = await examine(house.chat, tasks, Format("marked", 3, 500), 8, 32, seen.append)
-    assert seen == [1]
+    seen: list[bool] = []
+    (outcome,) = await examine(house.chat, tasks, Format("marked", 3, 500), 8, 32, lambda: seen.append(True))
+    assert seen == [True]
     given, without = generator.prompts
     assert {note.source for note in given.block.notes} == {"Bees.md", "Hives.md"}
     assert {note.source for note in without.block.notes} == {"Hives.md"}

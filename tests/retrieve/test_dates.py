@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaultbridge.retrieve.dates import RECENT_DAYS, Period, read_periods
+from vaultbridge.core.search import Period
+from vaultbridge.retrieve.dates import RECENT_DAYS, read_periods
 
 ZONE = timezone(timedelta(hours=8))
 NOW = datetime(2024, 3, 21, 15, 30, tzinfo=ZONE)

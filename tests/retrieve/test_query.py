@@ -154,8 +154,10 @@ def test_a_whole_question_stands_alone() -> None:
         "它们在哪里睡觉？",
         "冬天呢？",
         "为什么？",
+        "一共有多少？",
         "What do they eat while it is cold outside?",
         "How does one do that?",
+        "and which hive is the warmest one",
     ],
 )
 def test_what_points_back_is_completed(follow_up: str) -> None:

@@ -47,7 +47,7 @@ async def retriever() -> Retriever:
 
 def note(path: str, text: str, written: datetime) -> NoteUpdate:
     state = FileState(NotePath(path), int(written.timestamp() * 1e9), 1, path)
-    return NoteUpdate(IndexedNote(state, path, chunks=1), [chunk(path, text)])
+    return NoteUpdate(IndexedNote(state, path, chunks=1), (chunk(path, text),))
 
 
 async def found(retriever: Retriever, text: str) -> list[str]:

@@ -40,9 +40,10 @@ def free_port() -> int:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """A user without settings of their own."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("VAULTBRIDGE_")}
-    return own | {"XDG_CONFIG_HOME": str(home / "config"), "XDG_DATA_HOME": str(home / "share")} | more
+    """A user without settings or other programs' models of their own, and without the hub."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("VAULTBRIDGE_", "HF_", "OLLAMA_"))}
+    folders = {"XDG_CONFIG_HOME": str(home / "config"), "XDG_DATA_HOME": str(home / "share"), "HOME": str(home)}
+    return own | folders | {"HF_HUB_OFFLINE": "1"} | more
 
 
 def command(home: Path, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:

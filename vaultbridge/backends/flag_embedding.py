@@ -43,7 +43,8 @@ class FlagM3:
         self._special = {tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id}
         self._info = EmbedderInfo(
             name=name,
-            fingerprint=_fingerprint(folder, "flag-m3", max_tokens),
+            # Texts that were embedded without the multi-vector head are embedded again for it.
+            fingerprint=_fingerprint(folder, "flag-m3", max_tokens, *(["multi"] if multi else [])),
             dimensions=self._flag.model.config.hidden_size,
             max_tokens=max_tokens,
             floor=floor,

@@ -110,8 +110,8 @@ class EmbedderFacts(_Frozen):
 class Entry(_Frozen):
     """One model. ``size`` is what is downloaded and ``memory`` about what the running model takes, in bytes.
 
-    ``context`` is the trained context and ``notes_tokens`` how many tokens of notes the model can make sense of; 0 for
-    what does not generate. ``languages`` empty: multilingual. ``note`` is what a user should know before using it.
+    ``context`` is the trained context, 0 for what does not generate. ``languages`` empty: multilingual. ``note`` is
+    what a user should know before using it.
     """
 
     name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9.-]*$")]
@@ -127,7 +127,6 @@ class Entry(_Frozen):
     starter: bool = False
     note: str = ""
     context: int = 0
-    notes_tokens: int = 0
     embedder: EmbedderFacts | None = None
 
     @property

@@ -30,11 +30,14 @@ def choose_generator(wanted: str, supply: Supply) -> Model | None:
 
 
 def offered_gemma(supply: Supply) -> LocalModel | None:
-    """The largest Gemma that another program has on this computer, for a user who has fetched nothing but starters."""
-    if any(not entry.starter and supply.folder.is_present(entry) for entry in supply.catalog.entries):
+    """The largest Gemma that another program has on this computer, for a user who has fetched no better chat model."""
+    statuses, others = supply.statuses(), supply.others()
+    fetched = [status.entry.role for status in statuses if status.present and not status.entry.starter]
+    fetched += [model.role for model in others if supply.is_ours(model) and model.role]
+    if "chat" in fetched:
         return None
-    known = [status.found for status in supply.statuses() if status.entry.role == "chat" and status.found]
-    gemmas = [model for model in (*supply.elsewhere.models, *known) if is_gemma(model)]
+    known = [status.found for status in statuses if status.found]
+    gemmas = [model for model in (*others, *known) if is_gemma(model)]
     return max(gemmas, key=lambda model: model.size, default=None)
 
 

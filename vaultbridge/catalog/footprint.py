@@ -11,16 +11,13 @@ from vaultbridge.catalog.model_bytes import CACHE_TYPE, ModelBytes
 
 BATCH = 512
 """Tokens that are computed at once, unless the settings say otherwise."""
-PROCESS = 80_000_000
+PROCESS = 62_000_000
 """The interpreter, its modules and llama.cpp's libraries."""
-TOKEN = 160
+TOKEN = 110
 """An entry of the vocabulary: its text, its score, and the tables that find it."""
 _NUMBER = 4
-_STREAMS = 3
 _MASK = 6
 """What attends to what, for each token of a batch and each cell: once in f32, once in f16."""
-_CANDIDATE = 12
-"""A token that may come next: its number, score and probability."""
 _TABLES = ("token_embd.weight", "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight")
 
 
@@ -100,8 +97,8 @@ def _work(header: GgufHeader, use: Use, vocabulary: int) -> int:
     inner = _most(header.get("feed_forward_length", 0))
     if header.get("expert_count", 0):
         inner = max(inner, header.get("expert_used_count", 1) * header.get("expert_feed_forward_length", 0))
-    rows = use.batch * _NUMBER * (_STREAMS * embedding + 2 * wide + 2 * inner)
-    return rows + use.batch * use.cells * _MASK + use.slots * vocabulary * (_NUMBER + _CANDIDATE)
+    rows = use.batch * _NUMBER * (3 * embedding + 2 * wide + 3 * inner)
+    return rows + use.batch * use.cells * _MASK + use.slots * vocabulary * _NUMBER
 
 
 def _most(value: int | Sequence[int]) -> int:

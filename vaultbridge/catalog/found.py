@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -41,10 +42,11 @@ class Elsewhere:
         return list({model.name: model for model in reversed(models)}.values())[::-1]
 
     def of(self, entry: Entry) -> LocalModel | None:
-        """A model of the catalogue's that somebody else has fetched."""
+        """A model of the catalogue's that somebody else has fetched, under its name."""
         if entry.is_gguf:
             wanted = [Path(name).name for name in entry.file_names(this_platform())]
-            return next((model for model in self.models if [model.path.name] == wanted), None)
+            model = next((model for model in self.models if [model.path.name] == wanted), None)
+            return replace(model, name=entry.name) if model else None
         if not isinstance(entry.source, HubSource):
             return None
         for folder in _children(self._cache, f"models--{entry.source.repo.replace('/', '--')}/snapshots/*"):

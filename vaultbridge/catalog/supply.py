@@ -16,16 +16,14 @@ from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
 
 _GGUF_MAGIC = b"GGUF"
 _GENERATORS = ("chat", "completion")
-_OWN_NOTES_TOKENS = 2000
-"""What a model that the catalogue does not know is given to read: safe for a context of 4096 tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model that is ready to load: ``backend`` is a short name, its class takes ``path``, ``name`` and ``options``.
 
-    ``context`` is the trained context in tokens, 0 if unknown; ``notes_tokens`` how many tokens of notes to offer. With
-    an ``address`` it runs elsewhere, and its class takes that instead of the path.
+    ``context`` is the trained context in tokens, 0 if unknown. With an ``address`` it runs elsewhere, and its class
+    takes that instead of the path.
     """
 
     name: str
@@ -33,7 +31,6 @@ class Model:
     backend: str
     options: Mapping[str, Any] = field(default_factory=dict)
     context: int = 0
-    notes_tokens: int = 0
     address: str = ""
 
 
@@ -149,7 +146,7 @@ class Supply:
             path = found.path
         if entry.is_gguf:
             check_gguf(path)
-        return Model(entry.name, path, entry.backend, entry.options, entry.context, entry.notes_tokens)
+        return Model(entry.name, path, entry.backend, entry.options, entry.context)
 
     def _local(self, local: LocalModel, role: ModelRole) -> Model:
         if local.role is not None and local.role != role and not (local.role in _GENERATORS and role in _GENERATORS):
@@ -163,7 +160,7 @@ class Supply:
 
     def _own_gguf(self, path: Path) -> Model:
         check_gguf(path)
-        return Model(path.stem, path, "llama", notes_tokens=_OWN_NOTES_TOKENS)
+        return Model(path.stem, path, "llama")
 
     def _own_small_gguf(self, path: Path, role: ModelRole) -> Model:
         """An embedder or a reranker; a file of the catalogue's is known by its name."""

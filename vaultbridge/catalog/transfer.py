@@ -165,8 +165,9 @@ def _is_right(file: RemoteFile, path: Path, advance: Advance) -> bool:
 
 def no_room(path: Path, size: int) -> DiskFull:
     """The error for a disk on which ``size`` bytes do not fit at ``path``."""
+    length = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
     return DiskFull(
-        f"There is no room for {path.name} ({size / 1e9:.1f} GB).",
+        f"There is no room for {path.name} ({length}).",
         "Nothing was kept. Free some space, or set models.folder to a larger disk.",
     )
 

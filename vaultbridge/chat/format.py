@@ -34,12 +34,16 @@ class Format:
         """What stands between the notes and the question."""
         return "" if self.frame == "document" else words.closing
 
+    def stop(self, words: Phrases) -> tuple[str, ...]:
+        """What ends an answer: a base model would go on with notes and questions of its own."""
+        return (f"\n{words.opening}",) if self.frame == "document" else ()
+
 
 SIZES = (
     (700e6, Format("brief", notes=3, tokens=700)),
     (2.5e9, Format("marked", notes=6, tokens=1500, best_last=False)),
-    (8e9, Format("marked", notes=8, tokens=2500, best_last=False)),
-    (float("inf"), Format("marked", notes=12, tokens=4000, best_last=False)),
+    (8e9, Format("marked", notes=8, tokens=3000, best_last=False)),
+    (float("inf"), Format("marked", notes=12, tokens=6000, best_last=False)),
 )
 """Formats by the number of weights that a model has less than."""
 UNKNOWN = 1e9

@@ -103,6 +103,7 @@ def ground(thread: Thread, evidence: Evidence, form: Format) -> Grounded:
         ),
         budget=form.tokens,
         most=form.notes,
+        stop=() if isinstance(prompt, Continuation) else form.stop(words),
     )
     return Grounded(grounded, evidence, highest, tuple(offered), tuple(earlier), tuple(outgrown))
 

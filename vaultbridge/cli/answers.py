@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,15 +50,8 @@ async def examine_answers(
     rows: list[dict[str, Any]] = []
     for form in [_format(spec, own) for spec in specs or [""]]:
         with progress_bar(quiet=as_json) as bar:
-            task = bar.add_task("Asking", total=len(tasks))
-            outcomes = await examine(
-                house.services.chat,
-                tasks,
-                form,
-                k,
-                MAX_TOKENS,
-                lambda done, task=task: bar.update(task, completed=done),
-            )
+            seen = partial(bar.advance, bar.add_task("Asking", total=len(tasks)))
+            outcomes = await examine(house.services.chat, tasks, form, k, MAX_TOKENS, seen)
         rows.append({"format": asdict(form), "figures": figures(outcomes), "answers": list(map(_answers, outcomes))})
     names = house.services.names
     head = {"collection": folder.resolve().name, "model": names.generator, "embedder": names.embedder}
@@ -69,15 +63,21 @@ async def examine_answers(
 
 
 def _format(spec: str, own: Format) -> Format:
-    """``own`` with some fields changed: ``notes=2,best_last=no``."""
-    kinds = {field.name: type(getattr(own, field.name)) for field in fields(own)}
-    changes: dict[str, Any] = {}
-    for part in filter(None, spec.split(",")):
-        name, _, value = part.partition("=")
-        if name not in kinds:
-            raise ConfigError(f"A format has no {name!r}.", f"It has: {', '.join(kinds)}")
-        changes[name] = value not in ("no", "false", "0") if kinds[name] is bool else kinds[name](value)
-    return replace(own, **changes)
+    """``own`` with some fields changed: ``notes=2,best_last=no``. Raises ConfigError."""
+    from pydantic import TypeAdapter, ValidationError
+
+    fields = asdict(own)
+    changes = dict(part.partition("=")[::2] for part in spec.split(",") if part)
+    try:
+        if changes.keys() <= fields.keys():
+            return TypeAdapter(type(own)).validate_python({**fields, **changes})
+    except ValidationError:
+        pass
+    raise ConfigError(f"There is no format {spec}.", f"Its fields are as in: {_name(fields)}")
+
+
+def _name(form: Mapping[str, Any]) -> str:
+    return ",".join(f"{key}={value}" for key, value in form.items())
 
 
 def _answers(outcome: Outcome) -> dict[str, Any]:
@@ -92,11 +92,10 @@ def _answers(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:
-    out.print(f"  {'':<44}  with the note that answers    without it")
-    out.print(f"  {'format':<44}" + "".join(f"{name:>10}" for name in _COLUMNS.values()) + "    tokens   s/answer")
+    out.print(f"  {'':<60}  with the note that answers    without it")
+    out.print(f"  {'format':<60}" + "".join(f"{name:>10}" for name in _COLUMNS.values()) + "    tokens   s/answer")
     for row in rows:
         form, found = row["format"], row["figures"]
-        name = ",".join(f"{key}={value}" for key, value in form.items())
         shares = (found[key]["mean"] if isinstance(found[key], Mapping) else found[key] for key in _COLUMNS)
         cells = "".join(f"{100 * share:10.1f}" for share in shares)
-        out.print(f"  {name:<44}{cells}{found['prompt_tokens']:10.0f}{found['seconds']:10.1f}")
+        out.print(f"  {_name(form):<60}{cells}{found['prompt_tokens']:10.0f}{found['seconds']:10.1f}")

@@ -11,12 +11,14 @@ from vaultbridge import __version__
 from vaultbridge.cli.ask import ask, search
 from vaultbridge.cli.bench import bench
 from vaultbridge.cli.console import err, out
+from vaultbridge.cli.doctor import doctor
 from vaultbridge.cli.evaluate import evaluate
 from vaultbridge.cli.fit import models_info, models_recommend
 from vaultbridge.cli.index import index, status
 from vaultbridge.cli.logs import configure
 from vaultbridge.cli.models import models_app
 from vaultbridge.cli.serve import serve
+from vaultbridge.cli.service import service_app
 from vaultbridge.core.errors import ConfigError, RequestError, VaultbridgeError
 
 WORK_FAILED = 1
@@ -37,6 +39,8 @@ models_app.command("recommend")(models_recommend)
 app.add_typer(models_app, name="models")
 app.command("eval")(evaluate)
 app.command()(bench)
+app.command()(doctor)
+app.add_typer(service_app, name="service")
 
 
 def main() -> None:

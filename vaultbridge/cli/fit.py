@@ -58,7 +58,7 @@ def models_recommend(config: ConfigOption = None, as_json: JsonOption = False) -
 
     build = call_aside(LLAMA_BUILD)
     bandwidth = quick_bandwidth(build.threads)
-    found = recommend(supply_of(settings_of(config)).catalog.entries, memory(build), bandwidth)
+    found = recommend(supply_of(settings_of(config)).catalog.entries, memory(build), bandwidth, build.threads)
     if as_json:
         views = [_candidate_view(candidate) for candidate in (found.best, *found.others)]
         print_json({"recommended": found.best.entry.name, "bandwidth": round(bandwidth), "models": views})
@@ -111,7 +111,8 @@ def _file_view(header: Any, settings: Settings) -> dict[str, Any]:
     planned = plan(header, here, wish_of(settings.engine), repacked=build.repacked)
     model = ModelBytes.of(header)
     on_gpu = build.gpu is not None and planned.gpu_layers != 0
-    bandwidth = None if on_gpu else quick_bandwidth(settings.engine.threads or build.threads)
+    threads = settings.engine.threads or build.threads
+    bandwidth = None if on_gpu else quick_bandwidth(threads)
     windows = [layer.window for layer in model.layers if layer.window < math.inf]
     heads = header.get("attention.head_count", 0)
     return {
@@ -135,7 +136,7 @@ def _file_view(header: Any, settings: Settings) -> dict[str, Any]:
         "memory_use": asdict(planned.footprint)
         | {"needed": planned.footprint.needed, "resident": planned.footprint.resident},
         "machine": asdict(here) | {"bandwidth": round(bandwidth) if bandwidth else None},
-        "tokens_per_second": round(expected_speed(model, bandwidth, _DEPTH, settings.engine.kv_type), 1)
+        "tokens_per_second": round(expected_speed(model, bandwidth, threads, _DEPTH, settings.engine.kv_type), 1)
         if bandwidth
         else None,
     }
@@ -180,7 +181,7 @@ def _file_lines(view: Mapping[str, Any]) -> Iterator[str]:
     if planned["fits"]:
         yield f"  fits      yes: {size(planned['room'])} are free for it"
     else:
-        yield f"  fits      no: {size(planned['room'])} are free for it. Close programs, or see: vaultbridge models recommend"
+        yield f"  fits      no: {size(planned['room'])} are free for it; see: vaultbridge models recommend"
     if view["tokens_per_second"]:
         rate = f"memory is read at {size(machine['bandwidth'])}/s"
         yield f"  speed     about {view['tokens_per_second']} tokens/s, since {rate}"

@@ -67,7 +67,17 @@ def _warn_of_exposed_token(config: Path | None) -> None:
         )
 
 
+def _offer(settings: Settings) -> None:
+    """Name a Gemma that another program has, to a user who has fetched none."""
+    from vaultbridge.catalog.choice import offered_gemma
+    from vaultbridge.wiring import supply_of
+
+    if gemma := offered_gemma(supply_of(settings)):
+        err.print(f"  {gemma.origin} has {gemma.name} on this computer. To use it, add: --model {gemma.name}")
+
+
 async def _serve(settings: Settings) -> None:
+    from vaultbridge.catalog.choice import AUTO
     from vaultbridge.place import announce, check_unused, place_of, token_of
     from vaultbridge.server.app import Application
     from vaultbridge.server.guard import GuardOptions
@@ -112,6 +122,8 @@ async def _serve(settings: Settings) -> None:
                 err.print(f"vaultbridge serves {place.vault.name} at {address}/v1 ({house.chosen}). Ctrl-C stops it.")
                 if house.fit:
                     err.print(f"  {house.fit}.")
+                if settings.models.generator == AUTO and settings.models.backend == AUTO:
+                    await asyncio.to_thread(_offer, settings)
                 try:
                     await serving
                 finally:

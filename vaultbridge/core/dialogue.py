@@ -153,7 +153,7 @@ class GroundedPrompt:
     ``block`` stands beside the newest question; ``earlier`` blocks stand, by the index of their message, where former
     turns had them, so that the prompt begins as it did then. ``instructions`` are the fixed frame and go first, as
     the system turn. ``budget`` bounds the tokens of ``block``'s notes, ``most`` how many they are; what fits is decided
-    where the tokenizer is.
+    where the tokenizer is. ``stop`` are texts of the frame that end the answer.
     """
 
     prompt: Prompt
@@ -162,6 +162,7 @@ class GroundedPrompt:
     instructions: str = ""
     budget: int = 1024
     most: int = 50
+    stop: tuple[str, ...] = ()
 
     def assembled(self, kept: Sequence[PromptNote], earlier: Mapping[int, NoteBlock] | None = None) -> Prompt:
         """The prompt as the model shall see it with only ``kept`` notes and ``earlier`` blocks (None: all of them).

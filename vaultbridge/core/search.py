@@ -51,7 +51,7 @@ class EmbedderInfo:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which notes a search may see; empty fields do not restrict. Times in seconds since 1970, of ``FileState.written``.
+    """Which notes a search may see; empty fields do not restrict. Times in seconds since 1970: ``FileState.written``.
 
     ``names`` are parts of notes' names, in any case.
     """

@@ -66,7 +66,7 @@ def fit(prompt: GroundedPrompt, sampling: Sampling, decoder: Decoder) -> FittedP
     return FittedPrompt(
         prompt=assembled,
         tokens=tokens,
-        stop=stop + sampling.stop,
+        stop=stop + prompt.stop + sampling.stop,
         kept=tuple(note.number for note in standing),
         omitted=tuple(note.number for note in offered if note.number not in numbers),
         sources=frozenset(note.source for note in standing if note.source),

@@ -1,4 +1,4 @@
-"""``python -m vaultbridge.lab.predictions``: what ``models info`` says, and what the models' processes take and give."""
+"""``python -m vaultbridge.lab.predictions``: what ``models info`` says, and what models take and give."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.host import Host
 from vaultbridge.engine.load import load_class, load_generator
-from vaultbridge.lab.bandwidth import read_bandwidth
+from vaultbridge.lab.bandwidth import quick_bandwidth
 from vaultbridge.lab.model_shape import Shape
 from vaultbridge.lab.random_model import write_random_model
 
@@ -36,7 +36,7 @@ CONTEXTS = (1024, 4096)
 SLOTS = 8
 RUNS = 5
 ANSWER = 64
-EFFORT = 1.5e12
+EFFORT = 1e12
 SMALL = ("smollm2-135m-instruct", "gemma-3-270m")
 """Those of the catalogue that every checkout can fetch."""
 SUBJECTS = (*SMALL, "gemma-2b:q8_0", "gemma-3-1b:q4_0", "llama-3.2-1b:q8_0")
@@ -44,11 +44,16 @@ SUBJECTS = (*SMALL, "gemma-2b:q8_0", "gemma-3-1b:q4_0", "llama-3.2-1b:q8_0")
 _DECODER = "vaultbridge.backends.llama:LlamaDecoder"
 _DEADLINE = 3600.0
 _WORD = "hive "
+_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One model with one context: bytes, and tokens a second (the middle one of several answers)."""
+    """One model with one context: bytes, and the tokens a second of several answers.
+
+    ``undisturbed``: tokens by the second that the process had a core; with one thread, what a computer gives that does
+    nothing else.
+    """
 
     name: str
     context: int
@@ -56,6 +61,7 @@ class Row:
     resident: int
     expected: float
     speeds: tuple[float, ...]
+    undisturbed: float
 
     @property
     def memory_error(self) -> float:
@@ -67,10 +73,14 @@ class Row:
         """The middle one."""
         return statistics.median(self.speeds)
 
-    @property
-    def speed_error(self) -> float:
-        """How far the expectation is off, as a share of what it gives."""
-        return self.expected / self.speed - 1
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a process did."""
+
+    resident: int
+    speeds: tuple[float, ...]
+    undisturbed: float
 
 
 def compare(
@@ -79,8 +89,8 @@ def compare(
     build: LlamaBuild,
     context: int,
     *,
-    slots: int = SLOTS,
     runs: int = RUNS,
+    threads: int = 0,
     effort: float = EFFORT,
 ) -> Row:
     """Load a model as ``serve`` does, let it answer several times, fill its cache, and hold all against the promises.
@@ -88,33 +98,43 @@ def compare(
     The cache is filled as far as ``effort``, bytes of weights times tokens, goes, and every slot is used. The bandwidth
     is measured before and after the answers, and its better figure counts.
     """
-    header = GgufHeader.read(path)
-    promised = Footprint.of(header, Use(context, slots), build.repacked)
-    before = _bandwidth(build)
-    speeds, resident = asyncio.run(_observe(path, name, context, slots, runs, int(effort / promised.weights)))
-    expected = expected_speed(ModelBytes.of(header), max(before, _bandwidth(build)), ANSWER // 2)
-    return Row(name, context, promised, resident, expected, tuple(speeds))
+    header, threads = GgufHeader.read(path), threads or build.threads
+    promised = Footprint.of(header, Use(context, SLOTS), build.repacked)
+    before = quick_bandwidth(threads)
+    seen = asyncio.run(_observe(path, name, context, runs, threads, int(effort / promised.weights)))
+    expected = expected_speed(ModelBytes.of(header), max(before, quick_bandwidth(threads)), threads, ANSWER // 2)
+    return Row(name, context, promised, seen.resident, expected, seen.speeds, seen.undisturbed)
 
 
-def _bandwidth(build: LlamaBuild) -> float:
-    return read_bandwidth([build.threads])[build.threads]
-
-
-async def _observe(path: Path, name: str, context: int, slots: int, runs: int, most: int) -> tuple[list[float], int]:
-    options = {"name": name, "context": context, "cache": context, "slots": slots, "gpu_layers": 0}
+async def _observe(path: Path, name: str, context: int, runs: int, threads: int, most: int) -> Observed:
+    options = {
+        "name": name,
+        "context": context,
+        "cache": context,
+        "slots": SLOTS,
+        "threads": threads,
+        "gpu_layers": 0,
+    }
     host = Host("generator", partial(load_generator, _DECODER, (path,), options, drafts=False))
-    generator = HostedGenerator(name, host, Activity(), slots, _DEADLINE)
+    generator = HostedGenerator(name, host, Activity(), SLOTS, _DEADLINE)
     try:
         await generator.info()
-        answers = [await _answer(generator, 4, ANSWER) for _ in range(runs)]
-        a_word = answers[0].usage.prompt_tokens / 4
-        await _answer(generator, int((min(context, most) - ANSWER) / a_word), 2)
-        await asyncio.gather(*(_answer(generator, 4, 4) for _ in range(slots)))
         (child,) = (one for one in psutil.Process().children() if "--multiprocessing-fork" in one.cmdline())
-        speeds = [1000 * (ANSWER - 1) / answer.timings.decode_ms for answer in answers]
-        return speeds, child.memory_info().rss
+        a_word = (await _answer(generator, _WORDS, 2)).usage.prompt_tokens / _WORDS
+        busy = _cpu_seconds(child)
+        answers = [await _answer(generator, _WORDS, ANSWER) for _ in range(runs)]
+        undisturbed = runs * ANSWER / (_cpu_seconds(child) - busy)
+        await _answer(generator, max(1, int((min(context, most) - ANSWER) / a_word)), 2)
+        await asyncio.gather(*(_answer(generator, _WORDS, 4) for _ in range(SLOTS)))
+        speeds = tuple(1000 * (ANSWER - 1) / answer.timings.decode_ms for answer in answers)
+        return Observed(child.memory_info().rss, speeds, undisturbed)
     finally:
         await host.close()
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 async def _answer(generator: HostedGenerator, words: int, tokens: int) -> Finished:
@@ -146,17 +166,23 @@ def _file(subject: str) -> Iterator[Path]:
 def main(
     subjects: Annotated[list[str] | None, typer.Argument(help="Models of the catalogue, or shape:type.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="Answers whose middle speed counts.")] = RUNS,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the model; 0: as many as serve takes.")] = 0,
 ) -> None:
-    """Print predicted and measured memory and speed of several models, each with two contexts."""
+    """Print predicted and measured memory and speed of several models, each with two contexts.
+
+    `undisturbed` is told by the time that the process had a core: with one thread, it holds on a busy computer too.
+    """
     build: LlamaBuild = load_class("vaultbridge.backends.llama_devices:build")()
-    typer.echo(f"{'':<24} {'context':>7} {'MB':>7} {'said':>7} {'off':>6} {'tokens/s':>9} {'said':>7} {'off':>6}")
+    typer.echo(
+        f"{'':<22} {'context':>7} {'MB':>6} {'said':>6} {'off':>5} {'tokens/s':>9} {'undisturbed':>11} {'said':>6}"
+    )
     for subject in subjects or SUBJECTS:
         with _file(subject) as path:
             for context in CONTEXTS:
-                row = compare(path, subject, build, context, runs=runs)
+                row = compare(path, subject, build, context, runs=runs, threads=threads)
                 typer.echo(
-                    f"{subject:<24} {context:>7} {row.resident / 1e6:>7,.0f} {row.promised.resident / 1e6:>7,.0f} "
-                    f"{row.memory_error:>+6.0%} {row.speed:>9.1f} {row.expected:>7.1f} {row.speed_error:>+6.0%}"
+                    f"{subject:<22} {context:>7} {row.resident / 1e6:>6,.0f} {row.promised.resident / 1e6:>6,.0f} "
+                    f"{row.memory_error:>+5.0%} {row.speed:>9.1f} {row.undisturbed:>11.1f} {row.expected:>6.1f}"
                 )
 
 

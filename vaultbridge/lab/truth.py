@@ -94,18 +94,18 @@ async def examine(
     form: Format | None,
     k: int,
     max_tokens: int,
-    progress: Callable[[int], None],
+    seen: Callable[[], object],
 ) -> list[Outcome]:
-    """Ask each question twice, at temperature 0, of the vault alone."""
+    """Ask each question twice, at temperature 0, of the vault alone; ``seen`` hears of each."""
     outcomes: list[Outcome] = []
-    for done, task in enumerate(tasks, start=1):
+    for task in tasks:
         conversation = Conversation((Message("user", (task.case.text,)),))
         sampling = Sampling(temperature=0.0, max_tokens=max_tokens)
         request = Request(conversation, sampling, "always", k=k, format=form)
         given = await _ask(chat, request)
         without = await _ask(chat, replace(request, scope=Scope(exclude=tuple(task.case.relevant))))
         outcomes.append(Outcome(task, given, judge(task, given), without, judge(task, without)))
-        progress(done)
+        seen()
     return outcomes
 
 

@@ -10,8 +10,8 @@ from vaultbridge.retrieve.draft import Draft, asks, newest_draft
 from vaultbridge.vault.measure import measure
 
 Intent = Literal["question", "title", "suggestion", "rewriting", "code", "talk"]
-"""Only a question wants the vault. ``rewriting``: summing up and translating too; ``title``: tags and follow-up
-questions too, which clients ask for on their own; ``talk``: greetings, thanks and questions about whom one talks to."""
+"""Only a question wants the vault. ``rewriting``: summing up and translating too, and what clients ask of a
+conversation; ``talk``: greetings, thanks and questions about whom one talks to."""
 
 FEWEST_TOKENS = 5
 """What measures less is no text to work on: ``Translate: hive`` asks for notes."""
@@ -57,8 +57,12 @@ _OF_A_CONVERSATION = re.compile(
 )
 # Who speaks of itself or to the model alone; what follows a greeting may still be a question.
 _GREETING = re.compile(
-    r"\A\W*(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|night)|thanks?|thank you|bye|goodbye)\b"
-    r"(?: (?:there|again|all|everyone)\b)?\W*|(?:ok(?:ay)?|great|perfect|sorry|cheers)\b(?: great\b)?\W*(?:\Z|(?<=[,.!] )))+|\A\W*(?:你好|您好|早上好|下午好|晚上好|晚安|谢谢|多谢|感谢|再见|好的|辛苦了)",
+    r"\A\W*(?:"
+    r"(?:hi|hello|hey|good (?:morning|afternoon|evening|night)|thanks?|thank you|bye|goodbye)\b"
+    r"(?: (?:there|again|all|everyone)\b)?\W*"
+    r"|(?:(?:ok(?:ay)?|great|perfect|sorry|cheers)\b ?)+(?:[,.!]\s*|\Z)"
+    r")+"
+    r"|\A\W*(?:你好|您好|早上好|下午好|晚上好|晚安|谢谢|多谢|感谢|再见|好的|辛苦了)",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"[,.!;:，。！；：\n]|\b(?:and|but|please)\b", re.IGNORECASE)
@@ -70,7 +74,8 @@ _TALK = re.compile(
 )
 # A phrase of no note: its words in another language.
 _SAID_ABROAD = re.compile(
-    r"\bhow (?:do|would|can) (?:you|i|we|one) say\b.{1,80}\bin [a-z]+\W*\Z|用[^，。\n]{1,4}[语文]怎么(?:说|写)", re.IGNORECASE
+    r"\bhow (?:do|would|can) (?:you|i|we|one) say\b.{1,80}\bin [a-z]+\W*\Z|用[^，。\n]{1,4}[语文]怎么(?:说|写)",
+    re.IGNORECASE,
 )
 _BROUGHT_BELOW = re.compile(
     r"\b(?:following|below|selected_?text|inside a document)\b|[:：]\s*\Z"
@@ -114,9 +119,8 @@ def read_intent(prompt: Prompt) -> Intent:
         return "code"
     if not draft.title and _is_talk(draft):
         return "talk"
-    if _OF_A_CONVERSATION.match(draft.text) and not _WANTS_VAULT.search(draft.text):
-        return "title"
-    if _SAID_ABROAD.search(draft.text):
+    of_a_conversation = _OF_A_CONVERSATION.match(draft.text) and not _WANTS_VAULT.search(draft.text)
+    if of_a_conversation or _SAID_ABROAD.search(draft.text):
         return "rewriting"
     if tagged := _TAGGED.search(draft.text):
         return _work(draft.text[: tagged.start()].replace("<instruction>", ""), tagged["text"])

@@ -39,8 +39,8 @@ class Findings:
     """What the lanes found for a question: ``rankings`` by lane, and how ``near`` the candidates lie.
 
     ``covered`` is the greatest part of the question's words that one of the first keyword hits holds; ``floor`` the
-    embedder's, None if it said nothing; ``multi`` the question's multi-vector, if the embedder has such a head; ``away`` says of each lane that
-    did not answer why.
+    embedder's, None if it said nothing; ``multi`` the question's multi-vector, if the embedder has such a head;
+    ``away`` says of each lane that did not answer why.
     """
 
     rankings: Mapping[str, Sequence[Scored]] = field(default_factory=dict)

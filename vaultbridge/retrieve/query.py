@@ -11,6 +11,7 @@ from vaultbridge.core.dialogue import Continuation, Prompt
 from vaultbridge.core.search import Period, Scope
 from vaultbridge.retrieve.dates import read_periods
 from vaultbridge.retrieve.draft import read_draft, user_texts
+from vaultbridge.retrieve.relevance import Asked
 from vaultbridge.retrieve.timing import within
 
 TAIL_CHARACTERS = 600
@@ -38,11 +39,14 @@ _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile("[\u3040-\u9fff\uac00-\ud7a3]")
 
 _GO_ON = re.compile(
-    r"\A\s*(?:(?:please )?(?:continue|complete|finish|extend)\b[^\n:]{0,80}:|请?(?:继续写|接着写|续写|补全)[^\n：:]{0,20}[：:])\s*",
+    r"\A\s*(?:(?:please )?(?:continue|complete|finish|extend)\b[^\n:]{0,80}:"
+    r"|请?(?:继续写|接着写|续写|补全)[^\n：:]{0,20}[：:])\s*",
     re.IGNORECASE,
 )
 """An order to go on, which says nothing of what the text below is about."""
-_POINTS = re.compile(r"\b(?:it|its|they|them|their|he|she|him|her|this|these|those)\b|\b(?:that|ones?)\W*\Z", re.IGNORECASE)
+_POINTS = re.compile(
+    r"\b(?:it|its|they|them|their|he|she|him|her|this|these|those)\b|\b(?:that|ones?)\W*\Z", re.IGNORECASE
+)
 _POINTS_CJK = re.compile(
     r"\A\W*(?:那|还有|然后|另外|再)|呢\W*\Z|\A\W*(?:为什么|怎么说|具体|例如|比如|继续)\W*\Z"
     r"|它|他们|她们|其中|(?:这|那)(?:个|些|种)|上述|前者|后者"
@@ -112,7 +116,8 @@ def read_question(prompt: Prompt, scope: Scope, now: datetime | None = None) -> 
 def _leans(text: str) -> bool:
     """Whether a question needs the turn before it to be understood."""
     if characters := len(_CJK.findall(text)):
-        return characters <= POINTING_CHARACTERS and _POINTS_CJK.search(text) is not None
+        points = _POINTS_CJK.search(text) is not None
+        return characters <= POINTING_CHARACTERS and (points or not Asked(text).tells)
     words = len(_WORD.findall(text))
     return 0 < words < SHORT_WORDS or (words <= POINTING_WORDS and _POINTS.search(text) is not None)
 

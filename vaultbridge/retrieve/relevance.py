@@ -80,9 +80,14 @@ class Asked:
     def _size(self) -> float:
         return len(self._words) + sum(map(len, self._parts)) / WORD_CHARACTERS
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is enough of them to find anything by."""
+        return self._size >= FEWEST_WORDS
+
     def coverage(self, chunk: Chunk) -> float:
         """The part of the words that the chunk holds, 0 to 1; 0 for a question with too few of them."""
-        if self._size < FEWEST_WORDS:
+        if not self.tells:
             return 0.0
         held = len(self._words & terms(chunk.embedded)) if self._words else 0
         return (held + sum(_held(part, chunk.embedded) for part in self._parts) / WORD_CHARACTERS) / self._size

@@ -37,6 +37,12 @@ def streams(body: Any, chunk: Any, media_type: str = EVENTS) -> Replies:
     return {200: {"model": body, "description": "The answer, or a stream of its parts.", "content": stream}}
 
 
+def events(chunk: Any) -> Replies:
+    """What a route says of its good reply, a stream of which each event is a ``chunk``."""
+    schema = TypeAdapter(chunk).json_schema(mode="serialization", ref_template=_REFERENCE)
+    return {200: {"description": "A stream of events.", "content": {EVENTS: {"schema": _event(schema)}}}}
+
+
 def _event(chunk: dict[str, Any]) -> dict[str, Any]:
     definitions = chunk.pop("$defs", {})
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": chunk}

@@ -100,7 +100,8 @@ class ModelFacts:
 class Services:
     """Everything that a route may use. ``vault_id`` names the vault to clients.
 
-    ``puller`` makes one with a fresh look at the disk. ``facts`` are those of the models by their ids, ``metrics`` is what the chat service and the generator report to.
+    ``puller`` makes one with a fresh look at the disk. ``facts`` are those of the models by their ids, ``metrics`` is
+    what the chat service and the generator report to.
     """
 
     chat: ChatService

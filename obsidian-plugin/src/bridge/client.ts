@@ -5,7 +5,7 @@ import { BridgeError, isStop, troubleOf } from "./errors";
 import { events } from "./sse";
 import * as wire from "./wire";
 
-/** Where the server is and which vault it must have; an empty `vault` is any. */
+/** Where the server is and which vault it must have; no server has an empty `vault`. */
 export interface Target {
   readonly address: string;
   readonly token: string;
@@ -41,10 +41,12 @@ export interface ChatRequest {
 interface Asked {
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
-  /** Ask whichever vault it is: only to find out which. */
+  /** Ask whichever vault it is: only for what tells nothing of its notes. */
   readonly anyVault?: boolean;
 }
 
+/** No vault's id. */
+const NO_VAULT = "none";
 /** An error in the middle of a stream has no status of its own. */
 const STREAM_STATUS = 500;
 
@@ -56,7 +58,7 @@ export class Client {
   ) {}
 
   health(signal?: AbortSignal): Promise<wire.Health> {
-    return this.json("/health", wire.health, { signal });
+    return this.json("/health", wire.health, { signal, anyVault: true });
   }
 
   /** The status of whatever vault the server has. */
@@ -82,7 +84,7 @@ export class Client {
   }
 
   async models(signal?: AbortSignal): Promise<string[]> {
-    return (await this.json("/v1/models", wire.models, { signal })).data.map(({ id }) => id);
+    return (await this.json("/v1/models", wire.models, { signal, anyVault: true })).data.map(({ id }) => id);
   }
 
   /** Have the prompt of a question read that is still being typed. */
@@ -119,7 +121,7 @@ export class Client {
       headers: {
         ...(body !== undefined && { "Content-Type": "application/json" }),
         ...(token !== "" && { Authorization: `Bearer ${token}` }),
-        ...(vault !== "" && !anyVault && { "X-Vaultbridge-Vault": vault }),
+        ...(!anyVault && { "X-Vaultbridge-Vault": vault || NO_VAULT }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       ...(signal !== undefined && { signal }),

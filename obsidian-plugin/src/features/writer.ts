@@ -13,9 +13,12 @@ export interface Place {
 
 export type Outcome = "written" | "nothing" | "stopped";
 
+/** Pieces that come within this many milliseconds get into the editor together: it has to lay out the text each time. */
+const TOGETHER = 40;
+
 /** Writes answers into editors as they come, one at a time in each. */
 export class Writer {
-  private readonly running = new Map<EditorView, AbortController>();
+  private readonly running = new Map<EditorView, { abort: AbortController; pieces: Pieces }>();
 
   /** `marks` says whether text is marked until it is accepted. */
   constructor(
@@ -31,29 +34,32 @@ export class Writer {
   async write(view: EditorView, request: ChatRequest, { at, before }: Place): Promise<Outcome> {
     this.stop(view);
     const running = new AbortController();
-    this.running.set(view, running);
     const line = before === "" ? view.state.doc.lineAt(at) : null;
     const lead = line?.text.slice(0, at - line.from) ?? "";
     const list = new ListWriter(lead);
+    const pieces = new Pieces((text) => {
+      writeDraft(view, text);
+    });
     let first = true;
+    this.running.set(view, { abort: running, pieces });
     beginDraft(view, at);
     try {
       for await (const chunk of this.client.chat(request, running.signal)) {
         const text = (chunk.choices[0]?.delta.content ?? "").replaceAll("\r", "");
-        // The user, or an undo, may have taken all of it away.
+        // Another draft may have begun, or the editor may have another note by now.
         if (draftOf(view.state)?.writing !== true) this.stop(view);
         if (running.signal.aborted) return "stopped";
         if (first && text.trim() === "") continue;
-        writeDraft(view, list.write(first ? before + jointed(lead, text) : text));
+        pieces.add(list.write(first ? before + jointed(lead, text) : text));
         first = false;
       }
-      writeDraft(view, list.end());
+      pieces.add(list.end());
       return first ? "nothing" : "written";
     } catch (error) {
       if (isStop(error)) return "stopped";
       throw error;
     } finally {
-      this.end(view, running);
+      if (this.running.get(view)?.abort === running) this.end(view);
     }
   }
 
@@ -61,8 +67,8 @@ export class Writer {
   stop(view: EditorView): boolean {
     const running = this.running.get(view);
     if (running === undefined) return false;
-    running.abort();
-    this.end(view, running);
+    running.abort.abort();
+    this.end(view);
     return true;
   }
 
@@ -70,10 +76,33 @@ export class Writer {
     for (const view of [...this.running.keys()]) this.stop(view);
   }
 
-  private end(view: EditorView, running: AbortController): void {
-    if (this.running.get(view) !== running) return;
+  private end(view: EditorView): void {
+    this.running.get(view)?.pieces.flush();
     this.running.delete(view);
     if (this.marks()) settleDraft(view);
     else acceptDraft(view);
+  }
+}
+
+/** Pieces of text, handed on together. */
+class Pieces {
+  private text = "";
+  private timer: number | null = null;
+
+  constructor(private readonly take: (text: string) => void) {}
+
+  add(text: string): void {
+    this.text += text;
+    this.timer ??= window.setTimeout(() => {
+      this.flush();
+    }, TOGETHER);
+  }
+
+  flush(): void {
+    if (this.timer !== null) window.clearTimeout(this.timer);
+    this.timer = null;
+    const { text } = this;
+    this.text = "";
+    this.take(text);
   }
 }

@@ -69,6 +69,12 @@ describe("a request", () => {
     expect(status?.headers.has("X-Vaultbridge-Vault")).toBe(false);
   });
 
+  it("is answered by no vault as long as none was accepted", async () => {
+    const serving = new Serving({ "/vault/search": json(snapshot("search.json")) });
+    await serving.client.search("water", 5);
+    expect(serving.requests[0]?.headers.get("X-Vaultbridge-Vault")).toBe("none");
+  });
+
   it("keeps a note's folders and hides its signs", async () => {
     const note = { note: "Work/C# notes #1.md", indexed: true, reason: "", chunks: 1, indexed_at: null };
     const serving = new Serving({ "/vault/notes/Work/C%23%20notes%20%231.md": json(note) });

@@ -32,6 +32,7 @@ export class Modal {
   readonly titleEl = this.modalEl.createDiv({ cls: "modal-title" });
   readonly contentEl = this.modalEl.createDiv({ cls: "modal-content" });
   readonly scope = { register: (): unknown => ({}) };
+  private before: HTMLElement | null = null;
 
   constructor(readonly app: App) {
     this.containerEl.addEventListener("keydown", (event) => {
@@ -45,6 +46,7 @@ export class Modal {
   }
 
   open(): void {
+    if (document.activeElement instanceof HTMLElement) this.before = document.activeElement;
     document.body.append(this.containerEl);
     void this.onOpen();
   }
@@ -52,6 +54,7 @@ export class Modal {
   close(): void {
     this.containerEl.remove();
     this.onClose();
+    this.before?.focus();
   }
 
   onOpen(): Promise<void> | void {
@@ -238,7 +241,7 @@ class ToggleComponent {
   readonly toggleEl: HTMLInputElement;
 
   constructor(parent: HTMLElement, label: string) {
-    this.toggleEl = parent.createEl("input", { attr: { type: "checkbox", "aria-label": label } }) as HTMLInputElement;
+    this.toggleEl = parent.createEl("input", { attr: { type: "checkbox", "aria-label": label } });
   }
 
   setValue(on: boolean): this {
@@ -261,7 +264,7 @@ class ButtonComponent {
   readonly buttonEl: HTMLButtonElement;
 
   constructor(parent: HTMLElement) {
-    this.buttonEl = parent.createEl("button") as HTMLButtonElement;
+    this.buttonEl = parent.createEl("button");
   }
 
   setButtonText(text: string): this {
@@ -335,18 +338,18 @@ export class Setting {
   }
 
   addText(build: (text: ValueComponent<HTMLInputElement>) => unknown): this {
-    const input = this.controlEl.createEl("input", { attr: { type: "text", "aria-label": this.label } }) as HTMLInputElement;
+    const input = this.controlEl.createEl("input", { attr: { type: "text", "aria-label": this.label } });
     build(new ValueComponent(input));
     return this;
   }
 
   addTextArea(build: (text: ValueComponent<HTMLTextAreaElement>) => unknown): this {
-    build(new ValueComponent(this.controlEl.createEl("textarea", { attr: { "aria-label": this.label } }) as HTMLTextAreaElement));
+    build(new ValueComponent(this.controlEl.createEl("textarea", { attr: { "aria-label": this.label } })));
     return this;
   }
 
   addDropdown(build: (dropdown: DropdownComponent) => unknown): this {
-    build(new DropdownComponent(this.controlEl.createEl("select", { attr: { "aria-label": this.label } }) as HTMLSelectElement, "change"));
+    build(new DropdownComponent(this.controlEl.createEl("select", { attr: { "aria-label": this.label } }), "change"));
     return this;
   }
 

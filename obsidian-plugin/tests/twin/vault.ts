@@ -78,12 +78,12 @@ export class Vault extends Events {
     return [...this.all.values()].filter((one): one is TFolder => one instanceof TFolder && (withRoot || !one.isRoot()));
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as Obsidian's
+   
   async createFolder(path: string): Promise<TFolder> {
     return this.folder(normalizePath(path));
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as Obsidian's
+   
   async create(path: string, text: string): Promise<TFile> {
     if (this.all.has(path)) throw new Error("File already exists.");
     const file = new TFile(path);
@@ -94,7 +94,7 @@ export class Vault extends Events {
     return file;
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as Obsidian's
+   
   async cachedRead(file: TFile): Promise<string> {
     return file.text;
   }
@@ -103,7 +103,7 @@ export class Vault extends Events {
     return this.cachedRead(file);
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as Obsidian's
+   
   async modify(file: TFile, text: string): Promise<void> {
     file.text = text;
     this.trigger("modify", file);
@@ -227,7 +227,7 @@ export class MetadataCache extends Events {
 export class FileManager {
   constructor(private readonly vault: Vault) {}
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- as Obsidian's
+   
   async renameFile(file: TFile, path: string): Promise<void> {
     this.vault.rename(file, normalizePath(path));
   }

@@ -6,7 +6,7 @@ import { Compartment, EditorState, type Extension } from "@codemirror/state";
 import { EditorView, keymap } from "@codemirror/view";
 import type { App } from "./app";
 import { Component, Events } from "./events";
-import { TFile } from "./vault";
+import type { TFile } from "./vault";
 
 export class View extends Component {
   readonly containerEl = createDiv({ cls: "workspace-leaf-content" });

@@ -7,6 +7,7 @@ second of a kind was used to develop with; the other half (``held``) shows what 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ from vaultbridge.core.search import Scope
 from vaultbridge.settings import load_settings
 from vaultbridge.wiring import House, open_house
 
+log = logging.getLogger(__name__)
+
 HERE = Path(__file__).parent
 REQUESTS: list[dict[str, Any]] = [
     json.loads(line) for line in (HERE / "requests.jsonl").read_text(encoding="utf-8").splitlines()
 ]
 EMBEDDERS = {"all-minilm-l6-v2": ("en",), "multilingual-e5-small": ("en", "zh")}
 """The starters, and the languages that each of them is chosen for."""
-
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", params=EMBEDDERS)
@@ -67,7 +69,7 @@ async def test_what_asks_about_the_notes_is_grounded_and_nothing_else(house: Hou
         missed = wrong.setdefault((row["asks"], row["language"]), [])
         if bool(found.hits) != (row["asks"] == "notes"):
             missed.append(row["turns"][-1])
-    print(house.services.names.embedder, part, {key: len(texts) for key, texts in wrong.items()})
+    log.info("%s, %s: %s", house.services.names.embedder, part, wrong)
     rows = [row for row in REQUESTS if row["part"] == part and row["language"] in languages]
     for asks in ("notes", "nothing"):
         asked = sum(row["asks"] == asks for row in rows)

@@ -18,7 +18,7 @@ from vaultbridge.catalog.local import LocalModel
 from vaultbridge.catalog.pull import Pulled, Puller
 from vaultbridge.catalog.reference import InRepository, Named, parse
 from vaultbridge.catalog.supply import ModelStatus, Supply
-from vaultbridge.core.errors import InvalidRequest
+from vaultbridge.core.errors import ConfigError, InvalidRequest
 from vaultbridge.server.errors import ErrorView, error_view
 
 log = logging.getLogger(__name__)
@@ -128,8 +128,15 @@ def local_view(model: LocalModel, ours: bool) -> ModelView:
 
 
 def check_pull(body: PullBody) -> None:
-    """Raise InvalidRequest for what is for the command line only: who may ask here could make us fetch from anywhere."""
-    if not isinstance(parse(body.model), Named | InRepository):
+    """Raise InvalidRequest for what cannot be read, or is for the command line only.
+
+    That is whatever is not on the hub: a page that may ask here could have us fetch from anywhere in the network.
+    """
+    try:
+        reference = parse(body.model)
+    except ConfigError as error:
+        raise InvalidRequest(error.message, error.hint, param="model") from error
+    if not isinstance(reference, Named | InRepository):
         raise InvalidRequest(
             "Only names of the catalogue and hf:OWNER/REPO are fetched here.",
             "Fetch it on the command line: vaultbridge models pull",

@@ -16,7 +16,7 @@ from vaultbridge.core.search import Query as SearchQuery
 from vaultbridge.server.asking import CLIENT_LEFT
 from vaultbridge.server.connection import while_connected
 from vaultbridge.server.metrics import CONTENT_TYPE
-from vaultbridge.server.openapi import replies, streams
+from vaultbridge.server.openapi import events, replies
 from vaultbridge.server.scrub import without_folders
 from vaultbridge.server.services import Services, services_of
 from vaultbridge.server.sse import event_stream
@@ -143,9 +143,9 @@ async def models(request: Request) -> ModelsView:
     return await asyncio.to_thread(lambda: models_view(services_of(request).puller().supply))
 
 
-@router.post("/models/pull", response_model=None, responses=streams(ModelsView, PullEvent))
+@router.post("/models/pull", response_class=Response, response_model=None, responses=events(PullEvent))
 async def pull(request: Request, body: PullBody) -> Response:
     """Fetch a model, with its progress as events. A client that goes away ends it; the next pull goes on from there."""
     check_pull(body)
     pulling = Pull(services_of(request).puller(), body.model)
-    return event_stream(pulling.events(), lambda: pulling.last, named=True)
+    return event_stream(pulling.events(), lambda: pulling.last)
