@@ -26,6 +26,12 @@ export default defineConfig([
       "@typescript-eslint/consistent-type-imports": "error",
     },
   },
+  {
+    files: ["src/i18n/en.ts"],
+    rules: {
+      "obsidianmd/ui/sentence-case-locale-module": ["warn", { ignoreWords: ["Vaultbridge", "English", "Chinese"] }],
+    },
+  },
   ...["bridge", "chat", "writing", "editor"].map(noObsidian),
   {
     files: ["tests/**/*.ts", "*.mjs", "*.config.ts"],

@@ -18,10 +18,14 @@ LLAMA_BUILD = "vaultbridge.backends.llama_devices:build"
 
 @dataclass(frozen=True, slots=True)
 class FittedEngine:
-    """``engine`` with nothing left open, and a line that says what was chosen; empty if there was nothing to choose."""
+    """``engine`` with nothing left open, and a line that says what was chosen.
+
+    The line is empty where there was nothing to choose.
+    """
 
     engine: EngineSettings
     chosen: str = ""
+    fits: bool = True
 
 
 def wish_of(engine: EngineSettings) -> Wish:
@@ -53,7 +57,7 @@ def fitted(engine: EngineSettings, model: Model, others: int = 0) -> FittedEngin
     except (ModelInvalid, WorkerLost):
         return FittedEngine(engine.model_copy(update=usual))
     chosen = {name: getattr(found, name) for name in ("context", "slots", "cache", "gpu_layers")}
-    return FittedEngine(engine.model_copy(update=chosen), describe(model.name, found))
+    return FittedEngine(engine.model_copy(update=chosen), describe(model.name, found), found.fits)
 
 
 def describe(name: str, found: Plan) -> str:

@@ -22,6 +22,8 @@ export interface DeviceValues {
   program: string;
   /** Whether the server is started with Obsidian. */
   autostart: boolean;
+  /** Whether the user was shown once how to set up. */
+  welcomed: boolean;
 }
 
 export interface Values extends VaultValues, DeviceValues {}
@@ -42,7 +44,7 @@ const VAULT: VaultValues = {
   promptFolder: "Prompts",
   chatFolder: "Chats",
 };
-const DEVICE: DeviceValues = { address: "http://127.0.0.1:1234", vault: "", program: "", autostart: false };
+const DEVICE: DeviceValues = { address: "http://127.0.0.1:1234", vault: "", program: "", autostart: false, welcomed: false };
 
 export class Settings {
   private readonly listeners = new Set<() => void>();

@@ -326,6 +326,31 @@ KILLS = 10
 
 
 @needs_posix
+def test_ctrl_c_keeps_what_has_arrived(hub: Hub, models: Path) -> None:
+    hub.faults.slow = 0.05
+    process = child(models, hub)
+    while hub.sent[FILE] < 150_000 and process.poll() is None:
+        threading.Event().wait(0.001)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert left_in(models) == [".tiny-Q4_0.part"]
+    hub.faults.slow, before = 0, hub.sent[FILE]
+    pulled = puller(models, hub).pull(hub.url(REPO, FILE))
+    assert pulled.path.read_bytes() == hub.repositories[REPO][FILE]
+    assert hub.sent[FILE] - before < len(hub.repositories[REPO][FILE]) - 50_000
+
+
+def test_another_version_begins_anew(hub: Hub, models: Path, tmp_path: Path) -> None:
+    hub.faults.cut = [200_000] + [0] * 50
+    with pytest.raises(DownloadFailed):
+        puller(models, hub).pull(f"hf:{REPO}")
+    hub.faults.cut = []
+    hub.repositories[REPO][FILE] = gguf(tmp_path, 100_000)
+    assert puller(models, hub).pull(f"hf:{REPO}").path.read_bytes() == hub.repositories[REPO][FILE]
+
+
+@needs_posix
+@pytest.mark.timeout(300)
 def test_a_pull_that_is_killed_ten_times_is_exact_in_the_end(hub: Hub, models: Path, tmp_path: Path) -> None:
     hub.repositories[REPO][FILE] = data = gguf(tmp_path, SIZE)
     hub.faults.slow = 0.002 * 40_000_000 / SIZE

@@ -67,9 +67,9 @@ def intent(text: str) -> Intent:
         ("把这句话改得客气一点：明天下午三点以前把报告交上来。", "rewriting"),
         ("“再见”用法语怎么说？", "rewriting"),
         # What clients ask for on their own
-        ("Generate a concise title of 3 to 5 words for this conversation.\n\nUSER: where do bees sleep", "rewriting"),
-        ("### Task:\nSuggest 3 follow-ups to ask next.\n### Chat History:\nUSER: where do bees sleep", "rewriting"),
-        ("根据下面的对话，推荐两个接着问的问题：\n用户：蜜蜂睡在哪里？", "rewriting"),
+        ("Generate a concise title of 3 to 5 words for this conversation.\n\nUSER: where do bees sleep", "title"),
+        ("### Task:\nSuggest 3 follow-ups to ask next.\n### Chat History:\nUSER: where do bees sleep", "title"),
+        ("根据下面的对话，推荐两个接着问的问题：\n用户：蜜蜂睡在哪里？", "title"),
         # Talk
         ("Hello!", "talk"),
         ("Good evening everyone", "talk"),

@@ -50,13 +50,13 @@ class HuggingFaceHub:
         ]
         card = info.card_data.to_dict() if info.card_data else {}
         licence = str(card.get("license_name") or card.get("license") or "")
-        page = f"{self._endpoint}/{repo}"
         if info.gated and not self._token:
             raise ModelMissing(
                 f"{repo} is gated: its licence ({licence or 'see its page'}) is to be accepted first.",
-                _accept(page),
+                _accept(f"{self._endpoint}/{repo}"),
             )
-        return RemoteRepository(tuple(files), licence, str(card.get("license_link") or page), bool(info.gated))
+        link = card.get("license_link")
+        return RemoteRepository(tuple(files), f"{licence} ({link})" if link else licence)
 
     def _info(self, repo: str, revision: str) -> Any:
         from huggingface_hub import errors

@@ -52,4 +52,4 @@ class ModelScope:
             for file in listed
             if file.get("Type") != "tree"
         ]
-        return RemoteRepository(tuple(files), page=f"{self._endpoint}/models/{repo}")
+        return RemoteRepository(tuple(files))

@@ -32,6 +32,7 @@ class PartialFile:
         self._path, self._size, self._identity = path, size, identity
         self._journal = path.with_name(f"{path.name}.gaps")
         known = self._recorded()
+        self._begins_anew = known is None
         self.gaps = [Gap(at, min(at + PIECE, size)) for at in range(0, size, PIECE)] if known is None else known
 
     @staticmethod
@@ -52,7 +53,8 @@ class PartialFile:
     def __enter__(self) -> PartialFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._record()
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        anew = os.O_TRUNC if self._begins_anew else 0
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | anew | getattr(os, "O_BINARY", 0), 0o644)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
         return self
 

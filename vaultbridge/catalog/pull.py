@@ -102,7 +102,8 @@ class Puller:
         return pulled
 
     def _listed(self, source: HubSource) -> list[RemoteFile]:
-        repository = self._open_hub().repository(source.repo, source.revision)
+        revision = "" if source.revision == "main" else source.revision  # each hub has its own name for the newest
+        repository = self._open_hub().repository(source.repo, revision)
         by_path = {file.path: file for file in repository.files}
         if missing := [name for name in source.files if name not in by_path]:
             raise ModelMissing(f"{source.repo} has no {', '.join(missing)} any more.", "Update vaultbridge.")

@@ -89,8 +89,8 @@ class _Transfer:
 
     async def _bring(self) -> None:
         async with _client(self._file) as client:
-            file, in_parts = await _probe(client, self._file, self._pause)
-            identity = file.sha256 or file.git_blob or f"{file.url} {file.size}"
+            file, tag, in_parts = await _probe(client, self._file, self._pause)
+            identity = file.sha256 or file.git_blob or f"{file.url} {tag}"
             with PartialFile(self._path, file.size, identity) as partial:
                 if not in_parts:
                     partial.restart()
@@ -178,9 +178,9 @@ def _client(file: RemoteFile) -> httpx.AsyncClient:
     return httpx.AsyncClient(headers=headers, follow_redirects=True, timeout=_TIMEOUT_SECONDS)
 
 
-async def _probe(client: httpx.AsyncClient, file: RemoteFile, pause: float) -> tuple[RemoteFile, bool]:
-    """The file as its server describes it, and whether it may be had in parts."""
-    found: list[tuple[RemoteFile, bool]] = []
+async def _probe(client: httpx.AsyncClient, file: RemoteFile, pause: float) -> tuple[RemoteFile, str, bool]:
+    """The file as its server describes it, what marks this version of it, and whether it may be had in parts."""
+    found: list[tuple[RemoteFile, str, bool]] = []
 
     async def attempt() -> None:
         async with _answer(client, file, {"Range": "bytes=0-0"}) as response:
@@ -195,7 +195,8 @@ async def _probe(client: httpx.AsyncClient, file: RemoteFile, pause: float) -> t
                 )
             linked = (each.headers.get("X-Linked-ETag", "").strip('W/"') for each in (*response.history, response))
             sha256 = file.sha256 or next((tag for tag in linked if len(tag) == 64), "")
-            found.append((replace(file, size=int(length), sha256=sha256), response.status_code == 206))
+            tag = response.headers.get("ETag", "") or response.headers.get("Last-Modified", "")
+            found.append((replace(file, size=int(length), sha256=sha256), tag, response.status_code == 206))
 
     await _persist(attempt, lambda: len(found), pause, file)
     return found[-1]

@@ -327,12 +327,10 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRepository:
-    """A model's repository: its files, its licence, and the ``page`` where people read and accept that."""
+    """A model's repository: its files, and its licence as far as the hub names one."""
 
     files: tuple[RemoteFile, ...]
     licence: str = ""
-    page: str = ""
-    gated: bool = False
 
 
 class ModelHub(Protocol):

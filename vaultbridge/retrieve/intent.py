@@ -10,8 +10,8 @@ from vaultbridge.retrieve.draft import Draft, asks, newest_draft
 from vaultbridge.vault.measure import measure
 
 Intent = Literal["question", "title", "suggestion", "rewriting", "code", "talk"]
-"""Only a question wants the vault. ``rewriting``: summing up and translating too, and what clients ask of a
-conversation; ``talk``: greetings, thanks and questions about whom one talks to."""
+"""Only a question wants the vault. ``title``: tags and follow-up questions too, which clients ask for on their own;
+``rewriting``: summing up and translating too; ``talk``: greetings, thanks, questions about whom one talks to."""
 
 FEWEST_TOKENS = 5
 """What measures less is no text to work on: ``Translate: hive`` asks for notes."""
@@ -119,8 +119,9 @@ def read_intent(prompt: Prompt) -> Intent:
         return "code"
     if not draft.title and _is_talk(draft):
         return "talk"
-    of_a_conversation = _OF_A_CONVERSATION.match(draft.text) and not _WANTS_VAULT.search(draft.text)
-    if of_a_conversation or _SAID_ABROAD.search(draft.text):
+    if _OF_A_CONVERSATION.match(draft.text) and not _WANTS_VAULT.search(draft.text):
+        return "title"
+    if _SAID_ABROAD.search(draft.text):
         return "rewriting"
     if tagged := _TAGGED.search(draft.text):
         return _work(draft.text[: tagged.start()].replace("<instruction>", ""), tagged["text"])

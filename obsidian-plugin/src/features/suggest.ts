@@ -1,8 +1,9 @@
-import { type App, Component, type Editor, type MarkdownFileInfo, Modal, Notice, type Plugin, Setting, type TFile, getAllTags } from "obsidian";
+import { type App, Component, type Editor, type MarkdownFileInfo, Modal, Notice, type Plugin, Setting, type TFile } from "obsidian";
 import type { Client } from "../bridge/client";
 import type { Hit } from "../bridge/wire";
 import type { Translate } from "../i18n";
 import { beginning } from "../writing/material";
+import { tagsOf } from "./tags";
 import { troubleText } from "./trouble";
 
 const MOST_LINKS = 8;
@@ -73,11 +74,6 @@ function sharedTags(app: App, file: TFile, hits: readonly Hit[]): Suggestion[] {
     .sort(([, one], [, other]) => other.length - one.length)
     .slice(0, MOST_TAGS)
     .map(([value, names]) => ({ value, why: names.join(", ") }));
-}
-
-function tagsOf(app: App, file: TFile): string[] {
-  const cache = app.metadataCache.getFileCache(file);
-  return cache === null ? [] : [...new Set(getAllTags(cache) ?? [])];
 }
 
 class SuggestionsModal extends Modal {

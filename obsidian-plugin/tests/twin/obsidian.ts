@@ -16,7 +16,7 @@ export function getLanguage(): string {
 }
 
 export const Platform = {
-  get isDesktopApp(): boolean {
+  get isDesktop(): boolean {
     return twin.desktop;
   },
   get isMacOS(): boolean {
@@ -25,10 +25,16 @@ export const Platform = {
 };
 
 export class FileSystemAdapter {
+  constructor(private readonly path: string) {}
+
   getBasePath(): string {
-    return "";
+    return this.path;
   }
 }
+
+export const Keymap = {
+  isModEvent: (event: MouseEvent | KeyboardEvent): boolean => event.ctrlKey || event.metaKey,
+};
 
 export const MarkdownRenderer = {
   /** Paragraphs, headings, lists, code, strong text, links and spans: enough to see what is rendered and where. */

@@ -40,7 +40,7 @@ export function normalizePath(path: string): string {
 
 export class Vault extends Events {
   readonly configDir = "settings";
-  readonly adapter: unknown = {};
+  adapter: unknown = {};
   private readonly root = new TFolder("/");
   private readonly all = new Map<string, TAbstractFile>([["/", this.root]]);
 
