@@ -1,5 +1,4 @@
 // Builds main.js, as Obsidian loads it. `node esbuild.config.mjs host FILE` builds the test host's page script instead.
-import { builtinModules } from "node:module";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -20,7 +19,7 @@ await (what === "host"
       outfile,
       format: "iife",
       alias: { obsidian: here("tests/twin/obsidian.ts") },
-      external: builtinModules,
+      external: ["node:*"],
     })
   : build({
       ...common,
@@ -30,5 +29,6 @@ await (what === "host"
       treeShaking: true,
       minify: true,
       // Obsidian has one CodeMirror for all, and Node only on the desktop, where it is imported when it is needed.
-      external: ["obsidian", "electron", "@codemirror/*", "@lezer/*", ...builtinModules],
+      external: ["obsidian", "@codemirror/*", "node:*"],
+      supported: { "dynamic-import": false },
     }));

@@ -10,7 +10,7 @@ import pytest
 from tests.retrieve.rows import chunk, embed_all, update
 from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
 from vaultbridge.backends.fakes.store import FakeStore
-from vaultbridge.core.search import Query
+from vaultbridge.core.search import UNMEASURED, EmbedderInfo, Query
 from vaultbridge.retrieve.floors import FEWEST_VECTORS, FILE, STRAY_QUESTIONS, Floor, Floors, floor_over
 from vaultbridge.retrieve.retriever import Retriever
 
@@ -97,3 +97,18 @@ async def test_what_all_questions_share_is_no_relevance_any_more(store: FakeStor
     await floors.renew(CHUNKS)
     assert not (await retriever.relevant(stray)).hits
     assert (await retriever.relevant(Query("How is the w7 of v7 made?"))).hits[0].chunk.note == "7.md"
+
+
+class Unmeasured(FakeEmbeddings):
+    """An embedder of whose cosines the catalogue knows nothing."""
+
+    async def info(self) -> EmbedderInfo:
+        return replace(await super().info(), floor=UNMEASURED)
+
+
+async def test_a_small_vault_is_asked_if_nobody_measured_the_embedder(store: FakeStore, tmp_path: Path) -> None:
+    embeddings = Unmeasured()
+    floors = Floors(tmp_path, store, embeddings)
+    assert floors.of(await embeddings.info(), "What?").nearness(0.99) == 0, "until then words alone decide"
+    await floors.renew(FEWEST_VECTORS - 1)
+    assert floors.of(await embeddings.info(), "What?").nearness(0.99) == 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from vaultbridge.backends.flag_model import in_batches, load, to_numpy
 from vaultbridge.core.errors import ModelInvalid
-from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Vector
+from vaultbridge.core.search import UNMEASURED, EmbedderInfo, Embedding, Lane, Vector
 
 _EDGE = 1 << 20
 _M3_HEADS = ("sparse_linear.pt", "colbert_linear.pt")
@@ -29,7 +29,7 @@ class FlagM3:
         folder: Path,
         *,
         name: str,
-        floor: float = 0.0,
+        floor: float = UNMEASURED,
         max_tokens: int = 8192,
         languages: tuple[str, ...] = (),
         multi: bool = False,
@@ -99,7 +99,7 @@ class Flag:
         folder: Path,
         *,
         name: str,
-        floor: float = 0.0,
+        floor: float = UNMEASURED,
         max_tokens: int = 512,
         pooling: Literal["cls", "mean"] = "cls",
         query_prefix: str = "",

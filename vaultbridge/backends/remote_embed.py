@@ -13,7 +13,7 @@ import numpy as np
 
 from vaultbridge.backends.remote import Refused, Remote
 from vaultbridge.core.errors import EmbedFailed
-from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Vector
+from vaultbridge.core.search import UNMEASURED, EmbedderInfo, Embedding, Lane, Vector
 
 _TEXTS = 32
 _SECONDS = 60.0
@@ -35,7 +35,7 @@ class RemoteEmbedder:
         name: str,
         model: str = "",
         key: str = "",
-        floor: float = 0.0,
+        floor: float = UNMEASURED,
         max_tokens: int = 2048,
         query_prefix: str = "",
         document_prefix: str = "",

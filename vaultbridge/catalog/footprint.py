@@ -11,8 +11,8 @@ from vaultbridge.catalog.model_bytes import CACHE_TYPE, ModelBytes
 
 BATCH = 512
 """Tokens that are computed at once, unless the settings say otherwise."""
-PROCESS = 62_000_000
-"""The interpreter, its modules and llama.cpp's libraries."""
+PROCESS = 80_000_000
+"""The interpreter, its modules and llama.cpp's libraries, and what they have put aside after some answers."""
 TOKEN = 110
 """An entry of the vocabulary: its text, its score, and the tables that find it."""
 _NUMBER = 4

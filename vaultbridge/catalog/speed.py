@@ -12,7 +12,7 @@ COSTS: Mapping[str, float] = {
     "q8_0": 0.016e-9,
     "q6_k": 0.013e-9,
     "q5_k": 0.035e-9,
-    "q5_0": 0.046e-9,
+    "q5_0": 0.050e-9,
     "q4_k": 0.032e-9,
     "q4_0": 0.028e-9,
     "q4_1": 0.060e-9,
@@ -24,7 +24,7 @@ COSTS: Mapping[str, float] = {
 Measured with AVX-512 kernels, on shapes of our own; cores differ far less than memory does.
 """
 USUAL_COST = 0.04e-9
-LAYER_SECONDS = 4e-5
+LAYER_SECONDS = 5e-5
 """What a layer takes beside its weights: norms, attention, threads that wait for each other."""
 TOKEN_SECONDS = 5e-4
 """What a token takes beside the model: sampling, and the engine's own step."""

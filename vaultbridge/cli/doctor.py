@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,10 +72,8 @@ def _checks(settings: Settings, *, deep: bool) -> Iterator[Check]:
     place = None
     if settings.vault is not None:
         yield guarded("vault", lambda: checks.check_vault(settings))
-        try:
+        with suppress(VaultbridgeError):  # the check of the vault has said so
             place = place_of(settings)
-        except VaultbridgeError:
-            pass  # the check of the vault has said so
     else:
         yield Check("vault", "none is named", "Pass --vault DIR, or set `vault` in vaultbridge.toml.")
     if place is not None:

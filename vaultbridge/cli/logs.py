@@ -9,7 +9,18 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Literal
 
-_NOISY = ("httpx", "httpcore", "watchdog", "asyncio", "filelock", "uvicorn", "gguf", "matplotlib", "sse_starlette")
+_NOISY = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "watchdog",
+    "asyncio",
+    "filelock",
+    "uvicorn",
+    "gguf",
+    "matplotlib",
+    "sse_starlette",
+)
 
 
 def configure(*, verbose: bool) -> None:

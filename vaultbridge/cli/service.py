@@ -46,8 +46,12 @@ def service_install(
     _require(supervisor.install)
     supervisor.file.parent.mkdir(parents=True, exist_ok=True)
     supervisor.file.write_bytes(supervisor.content())
-    for command in supervisor.install:
-        _run(command)
+    try:
+        for command in supervisor.install:
+            _run(command)
+    except VaultbridgeError:
+        supervisor.file.unlink()
+        raise
     out.print(f"The server of {place.vault.name} starts with every login; it is starting now.")
     out.print(f"  {supervisor.note}")
 
@@ -139,7 +143,8 @@ def _run(command: Sequence[str]) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise VaultbridgeError(
-            f"`{shlex.join(command)}` failed: {said}", "The file is written; try the command itself."
+            f"`{shlex.join(command)}` failed: {said}",
+            "Nothing is installed. Try it where you are logged in, not through `su` or in a container.",
         )
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 QUESTIONS = ("What is BGE M3?", "Defination of BM25")
 ANSWERS = (
     "BGE M3 is an embedding model supporting dense retrieval, lexical matching and multi-vector interaction.",
-    "BM25 is a bag-of-words retrieval function that ranks a set of documents based on the query terms appearing in each "
-    "document",
+    "BM25 is a bag-of-words retrieval function that ranks a set of documents based on the query terms appearing in "
+    "each document",
 )
 PUBLISHED: Mapping[str, Sequence[Sequence[float]]] = {"bge-m3": ((0.626, 0.348), (0.350, 0.678))}
 """What a model's card says of the questions (rows) and the answers, spelling mistake and all."""
@@ -62,7 +62,7 @@ async def try_model(role: ModelRole, model: Model, settings: Settings) -> Check:
 
 
 def departure(name: str, similarity: Vector) -> str:
-    """What to do about an embedder that does not give what its card says; empty if it does, or the card says nothing."""
+    """What to do about an embedder that does not give what its card says; empty if it does, or there is no card."""
     published = PUBLISHED.get(name)
     if published is None or np.abs(similarity - np.array(published)).max() <= TOLERANCE:
         return ""

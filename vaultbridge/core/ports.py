@@ -313,8 +313,8 @@ class Clock(Protocol):
 class RemoteFile:
     """A file that can be fetched: its ``path`` in the model's folder, where it is, and how many bytes it has.
 
-    ``sha256`` or ``git_blob`` (as git names a content) is what it must turn out to be. Zero and empty are what the other
-    side does not say. ``headers`` may hold a secret.
+    ``sha256`` or ``git_blob`` (as git names a content) is what it must turn out to be. Zero and empty are what nobody
+    says. ``headers`` may hold a secret.
     """
 
     path: str

@@ -30,6 +30,10 @@ class Embedding:
     multi: Vector | None = None
 
 
+UNMEASURED = 1.0
+"""The floor of an embedder that nobody measured: nearness alone shows nothing, until it is estimated from the vault."""
+
+
 @dataclass(frozen=True, slots=True)
 class EmbedderInfo:
     """What an embedder is. ``fingerprint`` names the vector space: vectors with different ones never meet.

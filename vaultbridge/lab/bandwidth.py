@@ -15,7 +15,7 @@ import psutil
 BUFFER_BYTES = 1 << 30
 """Far more than any cache holds."""
 SECONDS = 1.0
-WINDOWS = 16
+WINDOWS = 32
 
 
 def usable_threads() -> int:
@@ -42,12 +42,12 @@ def read_bandwidth(
 
 
 def quick_bandwidth(threads: int) -> float:
-    """The same for one number of threads, in half the time and at most a quarter of the memory that is free.
+    """The same for one number of threads, in at most a quarter of the memory that is free.
 
     Its passes are so short that one of them goes undisturbed on a computer that works on other things, too.
     """
     size = min(BUFFER_BYTES, psutil.virtual_memory().available // 4)
-    return read_bandwidth([threads], size, SECONDS / 2, WINDOWS)[threads]
+    return read_bandwidth([threads], size, SECONDS, WINDOWS)[threads]
 
 
 def _best_pass(windows: Sequence[npt.NDArray[np.uint8]], threads: int, seconds: float) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
-from vaultbridge.core.search import EmbedderInfo, Scope
+from vaultbridge.core.search import UNMEASURED, EmbedderInfo, Scope
 from vaultbridge.retrieve.meaning import Wording, understands, wording
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 FILE = "floors.json"
 """Its name, in the folder of the index."""
 FEWEST_VECTORS = 32
-"""A vault of fewer chunks says too little of the embedder."""
+"""A vault of fewer chunks says too little of an embedder of which the catalogue knows more."""
 GROWTH = 2.0
 """A vault that has so many times the chunks, or that part of them, is asked again."""
 DEVIATIONS = 3.0
@@ -142,9 +142,11 @@ class Floors:
 
     async def renew(self, chunks: int) -> None:
         """Estimate them if there are none, or if the vault of so many embedded ``chunks`` has grown or shrunk a lot."""
-        if self._embeddings is None or chunks < FEWEST_VECTORS:
+        if self._embeddings is None or not chunks:
             return
         info = await self._embeddings.info()
+        if chunks < FEWEST_VECTORS and info.floor < UNMEASURED:
+            return
         known = self._estimates.get(info.fingerprint)
         if known is not None and known.holds(chunks):
             return

@@ -40,7 +40,7 @@ describe("Generate here", () => {
     const house = await House.of({});
     const view = await house.note("Plan.md", "  - [ ] Milk|");
     house.run("generate");
-    await expect.poll(() => house.serving.requests.length).toBe(1);
+    await expect.poll(() => house.chats).toBe(1);
     for (const piece of ["\n", "*", " Eggs", "\n1. T", "ea"]) house.speaking.say(piece);
     await text(view).toBe("  - [ ] Milk\n  - [ ] Eggs\n  - [ ] Tea");
   });
@@ -49,13 +49,13 @@ describe("Generate here", () => {
     const house = await House.of({});
     const view = await house.note("Plan.md", "I water|");
     house.run("generate");
-    await expect.poll(() => house.serving.requests.length).toBe(1);
+    await expect.poll(() => house.chats).toBe(1);
     house.speaking.say("the");
     await text(view).toBe("I water the");
     house.run("generate");
     expect(house.speaking.gone).toBe(true);
     expect(view.editor.getValue()).toBe("I water the");
-    expect(house.serving.requests).toHaveLength(1);
+    expect(house.chats).toBe(1);
     undo(view.cm);
     expect(view.editor.getValue()).toBe("I water");
   });
@@ -64,7 +64,7 @@ describe("Generate here", () => {
     const house = await House.of({}, ({ app }) => app.data.set("vaultbridge", { mark: false }));
     const view = await house.note("Plan.md", "I water|");
     house.run("generate");
-    await expect.poll(() => house.serving.requests.length).toBe(1);
+    await expect.poll(() => house.chats).toBe(1);
     house.speaking.say("the");
     house.speaking.end();
     await expect.poll(() => view.cm.state.selection.main.head).toBe("I water the".length);
@@ -102,7 +102,7 @@ describe("Generate here", () => {
     const house = await House.of({});
     const view = await house.note("Plan.md", "I water|");
     house.run("generate");
-    await expect.poll(() => house.serving.requests.length).toBe(1);
+    await expect.poll(() => house.chats).toBe(1);
     house.speaking.say("the");
     await text(view).toBe("I water the");
     house.unload();

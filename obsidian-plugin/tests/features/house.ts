@@ -30,6 +30,7 @@ export class House {
     const house = new House();
     open.push(house);
     for (const [path, text] of Object.entries(notes)) await house.app.vault.create(path, text);
+    house.app.saveLocalStorage("vaultbridge", { vault: "000000000000", welcomed: true });
     prepare(house);
     window.fetch = house.serving.fetch;
     await house.plugin.start();
@@ -48,6 +49,11 @@ export class House {
 
   run(command: string): boolean {
     return this.app.run(`vaultbridge:${command}`);
+  }
+
+  /** How many answers were asked for. */
+  get chats(): number {
+    return this.serving.requests.filter(({ url }) => url.endsWith("/v1/chat/completions")).length;
   }
 
   /** What the last request to a path said. */

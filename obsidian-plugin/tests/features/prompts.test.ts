@@ -46,7 +46,7 @@ describe("prompts", () => {
     const house = await House.of({ "Garden/Taken.md": "" });
     await house.note("Garden/Untitled.md", "The hive stands.|");
     house.run("prompt-title");
-    await expect.poll(() => house.serving.requests.length).toBe(1);
+    await expect.poll(() => house.chats).toBe(1);
     house.speaking.say('Title: "The: hive"\nMore');
     house.speaking.end();
     await expect.poll(() => document.querySelector<HTMLInputElement>(".modal input")?.value).toBe("The hive");

@@ -10,7 +10,7 @@ describe("Rewrite selection", () => {
     house.run("rewrite");
     await expect.poll(() => document.querySelectorAll("[role=option]").length).toBeGreaterThan(5);
     choose();
-    await expect.poll(() => house.serving.requests.length).toBe(1);
+    await expect.poll(() => house.chats).toBe(1);
     return { house, view };
   }
 

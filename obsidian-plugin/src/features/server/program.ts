@@ -89,14 +89,14 @@ export class Program {
 /** What a desktop can do; null elsewhere, where there is no Node. */
 async function desktopOf(): Promise<Desktop | null> {
   if (Platform.isDesktop) {
-    const [{ spawn }, { env }, { homedir }, { delimiter, join }] = await Promise.all([
+    const [{ spawn }, { env }, { homedir }, paths] = await Promise.all([
       import("node:child_process"),
       import("node:process"),
       import("node:os"),
       import("node:path"),
     ]);
-    const path = [env["PATH"] ?? "", join(homedir(), ".local", "bin"), ...USUAL_FOLDERS].join(delimiter);
-    return { spawn, env: { ...env, PATH: path } };
+    const folders = [env["PATH"] ?? "", paths.join(homedir(), ".local", "bin"), ...USUAL_FOLDERS];
+    return { spawn, env: { ...env, PATH: folders.join(paths.delimiter) } };
   }
   return null;
 }
