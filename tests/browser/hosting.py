@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 from vaultbridge.core.dialogue import (
     Conversation,
@@ -28,6 +28,8 @@ from vaultbridge.core.dialogue import (
 )
 
 PLUGIN = Path(__file__).parents[2] / "obsidian-plugin"
+FRAME_MS = 50
+"""No task of the page may take longer, or typing stumbles."""
 WRITTEN = "Water them every second morning in summer, at the foot of the plant and not over the leaves. Loose loam helps."
 REWRITTEN = "Plant the basil in May, and water it every day."
 
@@ -68,6 +70,18 @@ class Host:
     def run(self, command: str) -> bool:
         """Run a command of the plugin; whether it could be run."""
         return bool(self.page.evaluate("command => host.run(command)", command))
+
+    @contextmanager
+    def requests(self) -> Iterator[list[str]]:
+        """The addresses of what the page asks for meanwhile."""
+        made: list[str] = []
+
+        def note(request: Request) -> None:
+            made.append(request.url)
+
+        self.page.on("request", note)
+        yield made
+        self.page.remove_listener("request", note)
 
     def unload(self) -> None:
         self.page.evaluate("host.unload()")

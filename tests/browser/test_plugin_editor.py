@@ -8,13 +8,12 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.browsing import site
-from tests.browser.hosting import NOTHING_LEFT, REWRITTEN, Host, page_html, tasks, writing
+from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, REWRITTEN, Host, page_html, tasks, writing
 from tests.server.building import Building, ScriptedGenerator
 from vaultbridge.server.guard import GuardOptions
 
 PLAN = "# Plan\n\nHow the tomatoes in summer want to be watered: "
 ENDLESS = "# Talk\n\nThis is endless and "
-FRAME_MS = 50
 
 
 @pytest.fixture(scope="module")

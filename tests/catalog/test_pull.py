@@ -129,6 +129,8 @@ def test_a_gated_repository_shows_its_licence(hub: Hub, models: Path) -> None:
         ("hf:a/b/c", "names no repository"),
         ("http://", "not the address"),
         ("https://host/model.zip", "not the address"),
+        ("http://[bad/x.gguf", "not an address"),
+        ("http://host:port/x.gguf", "not an address"),
         ("wheel:-r requirements.txt", "names no package"),
         ("tiny", "No model is called tiny"),
     ],

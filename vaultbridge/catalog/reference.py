@@ -81,7 +81,13 @@ def parse(text: str) -> Reference:
 
 
 def _address(text: str) -> Reference:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # read, it is checked
+    except ValueError as error:
+        raise ConfigError(
+            f"{text} is not an address: {error}.", "Pass the address that a browser downloads."
+        ) from error
     page = _HUB_PAGE.fullmatch(unquote(parts.path))
     if page and parts.hostname in _HUBS:
         revision = page["revision"]

@@ -251,6 +251,8 @@ async def _persist(
                     f"{file.path} cannot be fetched from {_host(file)}: {reason}.",
                     "What has arrived is kept: run the same command again to go on.",
                 ) from error
+        except httpx.HTTPError as error:  # it redirects for ever, or to nowhere
+            raise DownloadFailed(f"{file.path} cannot be fetched: {error}.", "Check the address.") from error
         await asyncio.sleep(wait)
 
 

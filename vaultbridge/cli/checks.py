@@ -148,9 +148,7 @@ def check_index(place: Place) -> Check:
     if is_locked(place):
         return Check("index", "in use by another vaultbridge command", "Wait for it, or stop it.")
     if not Path(place.store_uri).is_dir():
-        return Check(
-            "index", "not made yet", f"Make it: vaultbridge index --vault {place.vault}   (serve does so, too)"
-        )
+        return Check("index", "not made yet; serve makes it")
     files = [file for file in Path(place.store_uri).rglob("*") if file.is_file()]
     return Check("index", f"{sum(file.stat().st_size for file in files) / 1e6:.0f} MB in {place.folder}")
 

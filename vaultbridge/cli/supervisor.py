@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Protocol
 from xml.etree import ElementTree
 
@@ -257,8 +257,8 @@ def interpreter(system: str = sys.platform, executable: str = sys.executable) ->
     """This Python; on Windows the one that opens no console, if it is there."""
     if system != "win32":
         return executable
-    windowless = PureWindowsPath(executable).with_name("pythonw.exe")
-    return str(windowless) if Path(windowless).is_file() else executable
+    windowless = Path(executable).with_name("pythonw.exe")
+    return str(windowless) if windowless.is_file() else executable
 
 
 def _systemd_word(word: str) -> str:

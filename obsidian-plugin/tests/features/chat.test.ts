@@ -46,6 +46,7 @@ describe("chat", () => {
     await answered(1);
     expect(house.asked("/v1/chat/completions")).toMatchObject({ vaultbridge: { grounding: "always", scope: { folders: ["Garden"] } } });
     press("Tag");
+    await expect.poll(() => document.querySelector("[role=option]")?.textContent).toBe("#insects");
     press("#insects");
     ask("Who lives here?");
     await answered(2);

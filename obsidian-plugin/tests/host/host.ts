@@ -4,7 +4,7 @@ import "../twin/dom";
 import type { App as ObsidianApp, PluginManifest } from "obsidian";
 import manifest from "../../manifest.json";
 import VaultbridgePlugin from "../../src/main";
-import { App, type Plugin, twin } from "../twin/obsidian";
+import { App, Modal, type Plugin, twin } from "../twin/obsidian";
 
 interface Setup {
   readonly name: string;
@@ -23,6 +23,7 @@ class Host {
   async start({ name, notes, device, data, token, language }: Setup): Promise<void> {
     this.plugin?.unload();
     document.body.replaceChildren();
+    document.body.className = "";
     twin.language = language ?? "en";
     this.app = new App(name);
     for (const [path, text] of Object.entries(notes)) await this.app.vault.create(path, text);
@@ -60,6 +61,15 @@ class Host {
     if (state === undefined) return "";
     const { head } = state.selection.main;
     return `${state.sliceDoc(0, head)}|${state.sliceDoc(head)}`;
+  }
+
+  /** Show the plugin's settings, as the settings dialog does. */
+  settings(): void {
+    const tab = this.app.settingTabs.get(manifest.id);
+    if (tab === undefined) return;
+    new Modal(this.app).open();
+    document.querySelector(".modal-container:last-child .modal-content")?.append(tab.containerEl);
+    tab.display();
   }
 
   /** What a plugin must not leave behind. */

@@ -32,12 +32,14 @@ export class Modal {
   readonly titleEl = this.modalEl.createDiv({ cls: "modal-title" });
   readonly contentEl = this.modalEl.createDiv({ cls: "modal-content" });
   readonly scope = { register: (): unknown => ({}) };
+  private readonly escape: (event: KeyboardEvent) => void;
   private before: HTMLElement | null = null;
 
   constructor(readonly app: App) {
-    this.containerEl.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.close();
-    });
+    // The one that is in front takes the key, wherever the focus is.
+    this.escape = (event) => {
+      if (event.key === "Escape" && !this.containerEl.nextElementSibling?.matches(".modal-container")) this.close();
+    };
   }
 
   setTitle(title: string): this {
@@ -48,10 +50,12 @@ export class Modal {
   open(): void {
     if (document.activeElement instanceof HTMLElement) this.before = document.activeElement;
     document.body.append(this.containerEl);
+    document.addEventListener("keydown", this.escape);
     void this.onOpen();
   }
 
   close(): void {
+    document.removeEventListener("keydown", this.escape);
     this.containerEl.remove();
     this.onClose();
     this.before?.focus();
