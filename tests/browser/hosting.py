@@ -30,7 +30,7 @@ from vaultbridge.core.dialogue import (
 PLUGIN = Path(__file__).parents[2] / "obsidian-plugin"
 FRAME_MS = 50
 """No task of the page may take longer, or typing stumbles."""
-WRITTEN = "Water them every second morning in summer, at the foot of the plant and not over the leaves. Loose loam helps."
+WRITTEN = "Water the tomatoes every second morning in summer. [1] Bees sing to them at night. Loose loam helps."
 REWRITTEN = "Plant the basil in May, and water it every day."
 
 

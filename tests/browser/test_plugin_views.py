@@ -190,7 +190,7 @@ def test_a_token_is_set_and_a_wrong_one_is_said(host: Host, browser: Browser, bu
     host.start(VAULT, device={"address": address})
     expect(host.page.locator(".vaultbridge-status")).to_have_text("Vaultbridge: token needed")
     host.page.evaluate("host.settings()")
-    host.page.get_by_label("Token").fill("open sesame")
+    host.page.get_by_role("textbox", name="Token").fill("open sesame")
     expect(host.page.locator(".vaultbridge-status")).to_have_text("Vaultbridge: ready")
 
 
