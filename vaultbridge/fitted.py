@@ -10,6 +10,7 @@ from vaultbridge.catalog.fitting import ALL_LAYERS, MOST_SLOTS, USUAL_CONTEXT, P
 from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.catalog.supply import Model
 from vaultbridge.core.errors import ModelInvalid, WorkerLost
+from vaultbridge.core.machine import Memory
 from vaultbridge.engine.aside import call_aside
 from vaultbridge.settings import EngineSettings
 
@@ -18,14 +19,15 @@ LLAMA_BUILD = "vaultbridge.backends.llama_devices:build"
 
 @dataclass(frozen=True, slots=True)
 class FittedEngine:
-    """``engine`` with nothing left open, and a line that says what was chosen.
+    """``engine`` with nothing left open, a line that says what was chosen, and the bytes that it takes.
 
-    The line is empty where there was nothing to choose.
+    The line is empty where there was nothing to choose, and the bytes are 0 where nobody knows them.
     """
 
     engine: EngineSettings
     chosen: str = ""
     fits: bool = True
+    needed: int = 0
 
 
 def wish_of(engine: EngineSettings) -> Wish:
@@ -41,8 +43,13 @@ def wish_of(engine: EngineSettings) -> Wish:
     )
 
 
-def fitted(engine: EngineSettings, model: Model, others: int = 0) -> FittedEngine:
-    """Choose for ``model`` beside ``others``, bytes of models that run too.
+def machine() -> Memory:
+    """This computer's memory. Asking llama.cpp itself takes a second, and only a GPU is worth it. Raises WorkerLost."""
+    return memory(call_aside(LLAMA_BUILD)) if gpu_kinds() else memory()
+
+
+def fitted(engine: EngineSettings, model: Model, others: int = 0, here: Memory | None = None) -> FittedEngine:
+    """Choose for ``model`` beside ``others``, bytes of models that run too, as if the memory were as it is ``here``.
 
     A file that cannot be read is left to the process that loads it, which says why.
     """
@@ -51,13 +58,11 @@ def fitted(engine: EngineSettings, model: Model, others: int = 0) -> FittedEngin
         return FittedEngine(engine.model_copy(update=usual))
     try:
         header = GgufHeader.read(model.path)
-        # Asking llama.cpp itself takes a second, and only a GPU is worth it.
-        here = memory(call_aside(LLAMA_BUILD)) if gpu_kinds() else memory()
-        found = plan(header, here, wish_of(engine), others)
+        found = plan(header, here or machine(), wish_of(engine), others)
     except (ModelInvalid, WorkerLost):
         return FittedEngine(engine.model_copy(update=usual))
     chosen = {name: getattr(found, name) for name in ("context", "slots", "cache", "gpu_layers")}
-    return FittedEngine(engine.model_copy(update=chosen), describe(model.name, found), found.fits)
+    return FittedEngine(engine.model_copy(update=chosen), describe(model.name, found), found.fits, found.footprint.needed)
 
 
 def describe(name: str, found: Plan) -> str:

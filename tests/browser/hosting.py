@@ -63,9 +63,7 @@ class Host:
 
     def open(self, path: str, selected: str | None = None) -> None:
         """Open a note with the cursor at its end, or with a part of it selected."""
-        self.page.evaluate(
-            "([path, selected]) => host.open(path, selected ?? undefined)", [path, selected]
-        )
+        self.page.evaluate("([path, selected]) => host.open(path, selected ?? undefined)", [path, selected])
 
     def run(self, command: str) -> bool:
         """Run a command of the plugin; whether it could be run."""
@@ -103,7 +101,7 @@ class Host:
 
 @contextmanager
 def tasks(page: Page) -> Iterator[list[float]]:
-    """What each task of the page's main thread took, in milliseconds of the processor: a busy machine is not its fault."""
+    """What each task of the page took, in milliseconds of the processor: a busy machine is not the page's fault."""
     browser = page.context.browser
     assert browser is not None
     took: list[float] = []

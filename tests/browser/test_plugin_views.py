@@ -112,7 +112,7 @@ def test_typing_in_a_note_while_an_answer_streams_stays_quick(host: Host) -> Non
 
 
 def test_a_chat_of_200_messages_opens_at_once(host: Host) -> None:
-    said = "Water the tomatoes **every second morning** in summer. [[Tomatoes#Watering|1]]\n\n- one\n- two\n\n```\ncode\n```"
+    said = "Water them **every second morning**. [[Tomatoes#Watering|1]]\n\n- one\n- two\n\n```\ncode\n```"
     turns = [
         f"%% turn t{n} {f't{n - 1}' if n else '-'} done %%\n\n> [!question]\n> Question {n}\n\n{said}\n\n"
         "> [!quote]- 1\n> 1. [[Tomatoes#Watering]]"
@@ -194,7 +194,9 @@ def test_a_token_is_set_and_a_wrong_one_is_said(host: Host, browser: Browser, bu
     expect(host.page.locator(".vaultbridge-status")).to_have_text("Vaultbridge: ready")
 
 
-def test_unloaded_in_the_middle_of_everything_it_leaves_nothing_behind(host: Host, generator: ScriptedGenerator) -> None:
+def test_unloaded_in_the_middle_of_everything_it_leaves_nothing_behind(
+    host: Host, generator: ScriptedGenerator
+) -> None:
     chatting(host)
     host.run("related")
     ask(host, "endless talk on tomatoes")

@@ -27,6 +27,7 @@ from vaultbridge.core.dialogue import (
 )
 from vaultbridge.core.errors import ContextTooLong, Overloaded
 from vaultbridge.core.notes import NoteUpdate
+from vaultbridge.core.ports import Generator, Permit
 from vaultbridge.core.search import Freshness
 from vaultbridge.retrieve.retriever import Retriever
 
@@ -71,12 +72,12 @@ class FakeGenerator:
         return tuple("".join(self.pieces).encode())
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
+    def admit(self, keep_alive: float | None = None) -> Iterator[Permit]:
         if self.full:
             raise Overloaded("The queue is full.")
         self.admitted += 1
         try:
-            yield
+            yield self
         finally:
             self.admitted -= 1
 
@@ -122,17 +123,32 @@ class FakeGenerator:
         self.forgotten.append(set(sources))
 
 
+class Only:
+    """Implements ``core.ports.Generators`` with one model, or none, and others that can be named."""
+
+    def __init__(self, usual: Generator | None, *others: Generator) -> None:
+        self._usual = usual
+        self._all = {one.name: one for one in (usual, *others) if one is not None}
+
+    def of(self, name: str) -> Generator | None:
+        return self._all.get(name, self._usual)
+
+    def forget(self, sources: Collection[str]) -> None:
+        for generator in self._all.values():
+            generator.forget(sources)
+
+
 class House:
     """A chat service over ``VAULT``."""
 
-    def __init__(self, generator: FakeGenerator | None, notes_tokens: int = 500) -> None:
+    def __init__(self, generator: FakeGenerator | None, notes_tokens: int = 500, *others: FakeGenerator) -> None:
         self.store = FakeStore()
         self.embeddings = FakeEmbeddings()
         self.outcomes: list[str] = []
         self.chat = ChatService(
             Retriever(self.store, self.embeddings),
             self.store,
-            generator,
+            Only(generator, *others),
             freshness=lambda: FRESH,
             notes_tokens=notes_tokens,
             max_tokens=64,
@@ -151,8 +167,8 @@ class House:
         return [event async for event in self.chat.answer(request)]
 
 
-async def make(generator: FakeGenerator | None, notes_tokens: int = 500) -> House:
-    house = House(generator, notes_tokens)
+async def make(generator: FakeGenerator | None, notes_tokens: int = 500, *others: FakeGenerator) -> House:
+    house = House(generator, notes_tokens, *others)
     await house.write(*VAULT)
     return house
 

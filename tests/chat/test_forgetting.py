@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chat.houses import FETCH, FRESH, FakeGenerator, House, grounding_of, links, make, talk, text_of
+from tests.chat.houses import FETCH, FRESH, FakeGenerator, House, Only, grounding_of, links, make, talk, text_of
 from tests.index.worlds import World
 from tests.retrieve.rows import chunk, update
 from vaultbridge.backends.fakes.clock import FakeClock
@@ -280,7 +280,7 @@ class Walk:
         self.chat = ChatService(
             Retriever(self.world.store, self.world.embeddings),
             self.world.store,
-            self.generator,
+            Only(self.generator),
             freshness=lambda: FRESH,
             notes_tokens=500,
             max_tokens=64,

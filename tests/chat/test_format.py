@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.chat.houses import FakeGenerator, grounding_of, make, talk
+from tests.chat.houses import FakeGenerator, grounding_of, make, talk, text_of
 from vaultbridge.chat.format import Format, format_of
-from vaultbridge.chat.language import CHINESE, ENGLISH
+from vaultbridge.chat.language import CHINESE, ENGLISH, Phrases
 from vaultbridge.chat.service import Request
 from vaultbridge.core.dialogue import GeneratorInfo
 
@@ -23,10 +25,10 @@ def test_a_larger_model_is_given_more() -> None:
     assert [form.notes for form in sizes] == sorted({form.notes for form in sizes})
 
 
-def test_a_model_without_a_template_is_given_a_document_whatever_its_size() -> None:
+def test_a_model_without_a_template_is_given_an_example_whatever_its_size() -> None:
     for parameters in (135e6, 4e9):
         base, chat = format_of(model(parameters, chat=False)), format_of(model(parameters))
-        assert base.frame == "document" != chat.frame
+        assert base.frame == "example"
         assert (base.notes, base.tokens) == (chat.notes, chat.tokens)
 
 
@@ -55,24 +57,22 @@ async def test_more_notes_than_the_format_has_are_left_out_and_named() -> None:
     assert len(prompt.block.notes) > 1, "the generator leaves them out, and says so"
 
 
-@pytest.mark.parametrize("frame", ["brief", "document"])
-async def test_marks_are_asked_for_only_where_notes_have_numbers(frame: str) -> None:
+async def test_marks_are_not_asked_for_in_an_example_but_set_afterwards() -> None:
     generator = FakeGenerator("Bees sleep in the hive at night.")
     house = await make(generator)
-    form = Format("brief" if frame == "brief" else "document", 3, 500)
-    events = await house.answer(Request(talk(BEES), format=form))
+    events = await house.answer(Request(talk(BEES), format=Format("example", 3, 500)))
     (prompt,) = generator.prompts
     assert "[1]" not in prompt.instructions + prompt.block.text(prompt.block.notes)
-    assert "[" in "".join(str(getattr(event, "text", "")) for event in events), "the mark is set afterwards"
+    assert re.search(r"\[\d\]$", text_of(events)), "the mark is set afterwards"
     assert grounding_of(events).citations
 
 
 @pytest.mark.parametrize(("question", "words"), [(BEES, ENGLISH), ("红烧肉的五花肉怎么切块？", CHINESE)])
-async def test_what_the_model_is_told_is_in_the_language_of_the_question(question: str, words: object) -> None:
-    for form in (Format("marked", 3, 500), Format("brief", 3, 500), Format("document", 3, 500)):
+async def test_what_the_model_is_told_is_in_the_language_of_the_question(question: str, words: Phrases) -> None:
+    for form in (Format("marked", 3, 500), Format("example", 3, 500)):
         generator = FakeGenerator("Yes.")
         house = await make(generator)
         await house.answer(Request(talk(question), grounding="always", format=form))
         (prompt,) = generator.prompts
-        assert prompt.instructions == form.instructions(words)  # type: ignore[arg-type]
-        assert prompt.block.closing == form.closing(words)  # type: ignore[arg-type]
+        assert prompt.instructions == form.instructions(words)
+        assert prompt.block.closing == form.closing(words)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.chat.houses import WARM_USAGE, FakeGenerator, House, grounding_of, make, talk
+from vaultbridge.chat.format import Format
 from vaultbridge.chat.service import Request, Warmed
 from vaultbridge.core.dialogue import Continuation, Conversation, GroundedPrompt, Message
 from vaultbridge.core.errors import ContextTooLong, InvalidRequest, StoreMismatch
@@ -61,6 +62,17 @@ async def test_the_question_keeps_the_order_of_the_draft_and_adds_what_is_new(
     assert places(asked)[:1] == places(draft)
     assert {note.source for note in asked.block.notes} == {note.source for note in ranked.block.notes}
     assert ranked.block.notes[0].source != "Hives.md"
+
+
+async def test_with_the_best_note_last_the_question_still_begins_as_the_draft(
+    house: House, generator: FakeGenerator
+) -> None:
+    form = Format("example", 3, 500, best_last=True)
+    await house.chat.warm(Request(talk(EUROS), k=1, format=form))
+    await house.answer(Request(talk(BEES), format=form))
+    (draft,), (asked,) = generator.warmed, generator.prompts
+    assert asked.block.text(asked.block.notes).startswith(draft.block.text(draft.block.notes))
+    assert len(asked.block.notes) > len(draft.block.notes)
 
 
 async def test_a_better_note_does_not_lose_its_room_to_a_warmed_one(generator: FakeGenerator) -> None:

@@ -13,11 +13,11 @@ import pytest
 from vaultbridge.cli.supervisor import Job, Launchd, Systemd, TaskScheduler, interpreter, supervisor
 
 PATHS = [
-    "/home/anna/Notes",
-    "/home/anna/My Notes (100% mine)",
-    '/home/anna/say "hello" $HOME ${X} %h',
-    "/home/anna/back\\slash 'quoted'; rm",
-    "/home/anna/日本語 ノート",
+    "/srv/anna/Notes",
+    "/srv/anna/My Notes (100% mine)",
+    '/srv/anna/say "hello" $HOME ${X} %h',
+    "/srv/anna/back\\slash 'quoted'; rm",
+    "/srv/anna/日本語 ノート",
 ]
 
 
@@ -63,7 +63,8 @@ def test_launchd_starts_the_very_command(path: str, tmp_path: Path) -> None:
 
 def windows_words(line: str) -> list[str]:
     """A command line as Microsoft's C runtime takes it apart."""
-    words, word, quoted, begun, at = [], "", False, False, 0
+    words: list[str] = []
+    word, quoted, begun, at = "", False, False, 0
     while at < len(line):
         slashes = len(line[at:]) - len(line[at:].lstrip("\\"))
         at += slashes

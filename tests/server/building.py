@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from tests.chat.houses import Only
 from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.chat.service import ChatService
 from vaultbridge.core.dialogue import Event, GeneratorInfo, GroundedPrompt, Sampling, Usage
 from vaultbridge.core.errors import Overloaded
+from vaultbridge.core.ports import Permit
 from vaultbridge.server.app import Application
 from vaultbridge.server.guard import GuardOptions
 from vaultbridge.server.limits import LimitOptions
@@ -124,7 +126,7 @@ class Building:
         return ChatService(
             self.services.retriever,
             self.services.store,
-            generator,
+            Only(generator),
             freshness=lambda: self.services.index.freshness,
             notes_tokens=1000,
             max_tokens=1024,
@@ -181,12 +183,12 @@ class ScriptedGenerator:
         self.forgotten: list[set[str]] = []
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
+    def admit(self, keep_alive: float | None = None) -> Iterator[Permit]:
         if self.admitted >= self._queue:
             raise Overloaded("The queue is full.", "Try again in a moment.")
         self.admitted += 1
         try:
-            yield
+            yield self
         finally:
             self.admitted -= 1
 

@@ -6,6 +6,7 @@ own stretches may contain control tokens, so that a note cannot end a turn or be
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,13 +15,13 @@ from datetime import datetime
 from typing import Any
 
 from jinja2 import TemplateError, meta
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.exceptions import SecurityError
 
 from vaultbridge.backends.replies.instructions import in_words
 from vaultbridge.backends.replies.styles import BASE, style_of
+from vaultbridge.backends.template_sandbox import Spent, TemplateSandbox
 from vaultbridge.core.dialogue import Conversation, Message, Tool, ToolCall
-from vaultbridge.core.errors import InvalidRequest
+from vaultbridge.core.errors import InvalidRequest, ModelInvalid
 
 # Private-use characters around a number stand for a message's text while the template runs.
 _OPEN, _CLOSE = "\ue0f0", "\ue0f1"
@@ -48,46 +49,64 @@ class ChatTemplate:
     """A model's chat template, run in a sandbox; ``style`` is how the model answers."""
 
     def __init__(self, source: str, bos: str, eos: str) -> None:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-        environment.filters["tojson"] = _to_json
-        environment.globals.update(
+        """Raises ModelInvalid for a template that is none, or that does not come to an end."""
+        self._sandbox = TemplateSandbox()
+        self._sandbox.filters["tojson"] = _to_json
+        self._sandbox.globals.update(
             raise_exception=_refuse,
             strftime_now=lambda form: datetime.now().astimezone().strftime(form),
             bos_token=bos,
             eos_token=eos,
         )
-        self._template = environment.from_string(source)
-        self._knows_tools = "tools" in meta.find_undeclared_variables(environment.parse(source))
+        try:
+            self._template = self._sandbox.load(source)
+            self._knows_tools = "tools" in meta.find_undeclared_variables(self._sandbox.parse(source))
+        except Exception as error:  # a compiler has many ways to fail at what is no template
+            raise _unusable(error) from error
         self._folds_results = "tool_responses" in source
         self.style = style_of(source, knows_tools=self._knows_tools)
+        self._try_out()
+
+    def _try_out(self) -> None:
+        """What a template does with one word shows the worst when the model is loaded, not with every request."""
+        try:
+            self.render(Conversation((Message("user", ("Hi",)),)))
+        except InvalidRequest as error:
+            if isinstance(error.__cause__, (SecurityError, Spent)):
+                raise _unusable(error.__cause__) from error
 
     def render(self, prompt: Conversation) -> list[Stretch]:
         """The conversation up to where the assistant begins to speak.
 
-        A template that knows no tools gets them in words. One that refuses a system turn, or two turns of one role,
-        gets the system text in front of the first user turn and neighbours of one role joined. Raises InvalidRequest
-        if it still refuses.
+        A template that knows no tools, or refuses them, gets them in words. One that refuses a system turn, or two
+        turns of one role, gets the system text in front of the first user turn and neighbours of one role joined.
+        Raises InvalidRequest if it still refuses.
         """
+        self._sandbox.begin()
         try:
-            prompt = prompt if self._knows_tools else in_words(prompt, self.style.calls)
-            return self._render(prompt)
+            told, offered = in_words(prompt, self.style.calls), list(map(_offered, prompt.tools)) or None
+            native = [(prompt, offered), (_alternating(prompt), offered)] if self._knows_tools else []
+            refusal: TemplateError | None = None
+            for way, tools in (*native, (told, []), (_alternating(told), [])):
+                try:
+                    return self._render(way, tools)
+                except TemplateError as error:
+                    refusal = refusal or error
         except RecursionError as error:
             raise InvalidRequest("The tools, or their calls, are nested too deeply.", param="tools") from error
-        except TemplateError:
-            merged = replace(prompt, messages=_alternating(prompt.messages))
-        try:
-            return self._render(merged)
-        except TemplateError as error:
-            raise InvalidRequest(
-                f"The model's chat template refuses this conversation: {error}", param="messages"
-            ) from error
+        raise InvalidRequest(
+            f"The model's chat template refuses this conversation: {refusal}", param="messages"
+        ) from refusal
 
-    def _render(self, prompt: Conversation) -> list[Stretch]:
+    def _render(self, prompt: Conversation, tools: list[dict[str, Any]] | None) -> list[Stretch]:
         said: list[Stretch] = []
 
         def place(text: str, tokens: tuple[int, ...] = ()) -> str:
-            said.append(Stretch(text, trusted=False, tokens=tokens))
-            return f"{_OPEN}{len(said) - 1}{_CLOSE}"
+            # White space around it is left for the template to trim, as most do.
+            bare = text if tokens else text.strip()
+            before, _, after = text.partition(bare) if bare else ("", "", text)
+            said.append(Stretch(bare, trusted=False, tokens=tokens))
+            return f"{before}{_OPEN}{len(said) - 1}{_CLOSE}{after}"
 
         messages: list[dict[str, Any]] = []
         names = {call.id: call.name for message in prompt.messages for call in message.tool_calls}
@@ -97,7 +116,7 @@ class ChatTemplate:
                 result = {"name": _fenced(name), "response": _fenced(_mapping(message.text))}
                 messages[-1].setdefault("tool_responses", []).append(result)
             elif message.role == "tool":
-                ids = {"name": _fenced(name), "tool_call_id": _fenced(message.tool_call_id)}
+                ids = {"name": _fenced(name), "tool_call_id": _short(message.tool_call_id)}
                 messages.append({"role": "tool", "content": _fenced(message.text), **ids})
             else:
                 spoken: dict[str, Any] = {"role": message.role, "content": ""}
@@ -108,11 +127,19 @@ class ChatTemplate:
                 if message.tool_calls:
                     spoken["tool_calls"] = list(map(_called, message.tool_calls))
                 messages.append(spoken)
-        given = {"messages": messages, "tools": list(map(_offered, prompt.tools)) or None}
-        rendered = self._template.render({"add_generation_prompt": True, **_fenced(prompt.template_options), **given})
+        given = {"messages": messages, "tools": tools}
+        rendered = self._run({"add_generation_prompt": True, **_fenced(prompt.template_options), **given})
         if self._folds_results and rendered.endswith("<turn|>\n"):
             rendered += "<|turn>model\n"  # Gemma 4's forgets it where a turn has both text and results
         return list(_stretches(rendered, said))
+
+    def _run(self, given: Mapping[str, Any]) -> str:
+        try:
+            return self._template.render(given)
+        except TemplateError:
+            raise
+        except Exception as error:  # it is a program: it fails in as many ways
+            raise TemplateError(f"it fails ({type(error).__name__}: {error})") from error
 
 
 def _stretches(rendered: str, said: list[Stretch]) -> Iterator[Stretch]:
@@ -141,7 +168,12 @@ def _offered(tool: Tool) -> dict[str, Any]:
 
 def _called(call: ToolCall) -> dict[str, Any]:
     function = {"name": call.name, "arguments": _mapping(call.arguments or "{}")}
-    return {"id": _fenced(call.id), "type": "function", "function": _fenced(function)}
+    return {"id": _short(call.id), "type": "function", "function": _fenced(function)}
+
+
+def _short(id_: str) -> str:
+    """A call's id as Mistral's templates insist on them; others do not mind."""
+    return hashlib.sha256(id_.encode()).hexdigest()[:9]
 
 
 def _mapping(text: str) -> Any:
@@ -187,10 +219,10 @@ def base_prompt(prompt: Conversation) -> tuple[list[Stretch], tuple[str, ...]]:
     return [*stretches, Stretch(written + "Answer:", trusted=False)], ("\nQuestion:", "\n\nQuestion:")
 
 
-def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def _alternating(prompt: Conversation) -> Conversation:
     result: list[Message] = []
     system: list[str] = []
-    for message in messages:
+    for message in prompt.messages:
         if message.role == "system":
             system += message.parts
         elif result and result[-1].role == message.role != "tool":
@@ -201,8 +233,9 @@ def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     if not result or result[0].role != "user":
         result.insert(0, Message("user", ()))
     if system:
-        result[0] = replace(result[0], parts=(*system, *result[0].parts))
-    return tuple(result)
+        # An empty line between them, as Gemma's documentation has it.
+        result[0] = replace(result[0], parts=("\n".join(system) + "\n", *result[0].parts))
+    return replace(prompt, messages=tuple(result))
 
 
 def _to_json(
@@ -218,3 +251,8 @@ def _to_json(
 
 def _refuse(message: str) -> None:
     raise TemplateError(message)
+
+
+def _unusable(error: BaseException) -> ModelInvalid:
+    reason = re.sub(r"\s+", " ", str(error))[:200]
+    return ModelInvalid(f"The model's chat template cannot be used: {reason}.", "Choose another file of this model.")

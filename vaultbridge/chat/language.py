@@ -10,7 +10,6 @@ class Phrases:
     """What the house itself says. ``{n}`` style fields are filled where they are used."""
 
     instructions: str
-    brief: str
     example: str
     opening: str
     closing: str
@@ -27,10 +26,6 @@ ENGLISH = Phrases(
         "You answer questions from the user's own notes. Every note has a number in brackets. Say only what the notes "
         "say, and put a note's number, like [1], behind what you take from it. If the notes do not hold the answer, "
         "say so. Answer in the language of the question."
-    ),
-    brief=(
-        "Answer the question in one sentence with what the notes say. If they do not say it, answer: "
-        "The notes do not say."
     ),
     example=(
         "Notes:\n\nHill bakery\nThe bakery on the hill opens at seven. It belongs to Anna and sells rye bread.\n\n"
@@ -52,7 +47,6 @@ CHINESE = Phrases(
         "你根据用户自己的笔记回答问题。每条笔记都有方括号中的编号。只说笔记里有的内容，"
         "并在引用处标上编号，例如 [1]。如果笔记里没有答案，就直接说明。请用中文回答。"
     ),
-    brief="请根据笔记用一句中文回答问题。如果笔记里没有，就回答：笔记中没有提到。",
     example=(
         "笔记：\n\n山坡面包店\n山坡上的面包店七点开门。店主是安娜，卖黑麦面包。\n\n"
         "Question: 山坡上的面包店几点开门？\n\nAnswer: 七点开门。\n\n"
@@ -74,7 +68,6 @@ JAPANESE = Phrases(
         "ノートに書かれていることだけを述べ、引用した箇所の後に [1] のように番号を付けてください。"
         "ノートに答えがなければ、そう伝えてください。日本語で答えてください。"
     ),
-    brief="ノートに基づいて、質問に日本語の一文で答えてください。書かれていなければ「ノートには書かれていません。」と答えてください。",
     example=(
         "ノート：\n\n丘のパン屋\n丘の上のパン屋は七時に開く。店主はアンナで、ライ麦パンを売っている。\n\n"
         "Question: 丘の上のパン屋は何時に開きますか。\n\nAnswer: 七時に開きます。\n\n"
@@ -95,7 +88,6 @@ KOREAN = Phrases(
         "당신은 사용자의 노트를 바탕으로 질문에 답합니다. 각 노트에는 대괄호 번호가 있습니다. 노트에 있는 내용만 "
         "말하고, 인용한 부분 뒤에 [1]처럼 번호를 붙이세요. 노트에 답이 없으면 그렇다고 말하세요. 한국어로 답하세요."
     ),
-    brief="노트를 바탕으로 질문에 한국어 한 문장으로 답하세요. 없으면 '노트에 나와 있지 않습니다.'라고 답하세요.",
     example=(
         "노트:\n\n언덕 빵집\n언덕 위의 빵집은 일곱 시에 문을 연다. 주인은 안나이고 호밀빵을 판다.\n\n"
         "Question: 언덕 위의 빵집은 몇 시에 문을 여나요?\n\nAnswer: 일곱 시에 문을 엽니다.\n\n"

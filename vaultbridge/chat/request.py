@@ -19,7 +19,8 @@ class Request:
     """What a client wants. ``k`` counts chunks; ``note`` is the one being edited and left out.
 
     ``editor``: the answer will stand in a note. ``hygiene`` False: the client gets the model's text untouched.
-    ``format`` None: the one for the model.
+    ``format`` None: the one for the model. ``model`` is the id of one that is served; another is the usual one.
+    ``keep_alive``: seconds that it stays loaded from then on when nobody asks it; None: as it was.
     """
 
     prompt: Prompt
@@ -32,3 +33,5 @@ class Request:
     editor: bool = False
     hygiene: bool = True
     format: Format | None = None
+    model: str = ""
+    keep_alive: float | None = None

@@ -24,7 +24,7 @@ from vaultbridge.chat.sources import as_written, without_sources
 from vaultbridge.core.dialogue import Conversation, Failed, Finished, GroundedPrompt, Piece, Started, Usage
 from vaultbridge.core.errors import ConfigError, InvalidRequest, ModelMissing, NotReady, VaultbridgeError
 from vaultbridge.core.notes import NotePath
-from vaultbridge.core.ports import ChunkStore, Clock, Generator
+from vaultbridge.core.ports import ChunkStore, Clock, Generator, Generators, Permit
 from vaultbridge.core.search import Citation, Freshness
 from vaultbridge.retrieve.retriever import Retriever
 
@@ -38,7 +38,7 @@ class Warmed:
 
 
 class ChatService:
-    """Answers from the vault. Without a generator, or with one that cannot be loaded, it answers with passages.
+    """Answers from the vault. Without a model, or with one that cannot be loaded, it answers with passages.
 
     ``ended`` hears how each request ended: its finish reason, its error's code, or ``cancelled``.
     """
@@ -47,7 +47,7 @@ class ChatService:
         self,
         retriever: Retriever,
         store: ChunkStore,
-        generator: Generator | None,
+        generators: Generators,
         freshness: Callable[[], Freshness],
         notes_tokens: int,
         max_tokens: int,
@@ -57,7 +57,7 @@ class ChatService:
     ) -> None:
         self._finder = Finder(retriever, store, clock)
         self._store = store
-        self._generator = generator
+        self._generators = generators
         self._freshness = freshness
         self._notes_tokens = notes_tokens
         self._max_tokens = max_tokens
@@ -69,15 +69,15 @@ class ChatService:
 
     @property
     def admitted(self) -> int:
-        """How many requests have a place in the generator's queue."""
+        """How many requests have a place in a model's queue."""
         return self._admitted
 
     async def format(self) -> Format:
-        """How notes are given to the model, once it is loaded. Raises what keeps it from being so."""
-        if self._generator is None:
+        """How notes are given to the usual model, once it is loaded. Raises what keeps it from being so."""
+        generator = self._generators.of("")
+        if generator is None:
             raise ModelMissing("No model is loaded.", f"Fetch one: {self._fetch_command}")
-        form = format_of(await self._generator.info())
-        return replace(form, tokens=self._notes_tokens or form.tokens)
+        return await self._format_for(generator)
 
     async def answer(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
         """Grounding, Pieces, Sources, Finished; or Failed as the last event, possibly the first.
@@ -106,17 +106,18 @@ class ChatService:
         The newest call counts. Raises what ``answer`` gives as Failed.
         """
         request = _read(request)
-        if self._generator is None:
+        generator = self._generators.of(request.model)
+        if generator is None:
             return Warmed((), None)
         self._warms += 1
         turn = self._warms
-        with self._following(request, self._generator) as thread:
-            grounded = await self._ground(request, thread)
+        with self._following(request, generator) as thread:
+            grounded = await self._ground(request, thread, generator)
             usage = None
             if turn == self._warms:
                 # Kept before it is done: a question that cuts it short finds a part of it in the cache.
                 thread.warmed(grounded.offered)
-                usage = await self._generator.warm(grounded.prompt)
+                usage = await generator.warm(grounded.prompt)
             return Warmed((*grounded.earlier, *grounded.offered), usage)
 
     def forget(self, paths: Collection[NotePath]) -> None:
@@ -125,8 +126,7 @@ class ChatService:
         What a request holds that runs just now goes when it ends.
         """
         self._memory.forget(paths)
-        if self._generator is not None:
-            self._generator.forget(paths)
+        self._generators.forget(paths)
 
     @contextmanager
     def _following(self, request: Request, generator: Generator) -> Iterator[Thread]:
@@ -139,16 +139,17 @@ class ChatService:
 
     async def _answered(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
         request = _read(request)
-        if self._generator is None:
+        generator = self._generators.of(request.model)
+        if generator is None:
             async for event in self._extracted(request):
                 yield event
             return
-        with self._generator.admit():
+        with generator.admit(request.keep_alive) as permit:
             self._admitted += 1
             try:
                 away: VaultbridgeError | None = None
                 silent = _is_free(request)  # and until the first event: then passages may still take its place
-                async with aclosing(self._generated(request, self._generator)) as events:
+                async with aclosing(self._generated(request, generator, permit)) as events:
                     async for event in events:
                         if silent and isinstance(event, Failed) and isinstance(event.error, ConfigError | NotReady):
                             away = event.error
@@ -168,24 +169,30 @@ class ChatService:
             request.prompt, request.grounding, request.scope, request.k, request.note, before
         )
 
-    async def _ground(self, request: Request, thread: Thread) -> Grounded:
+    async def _ground(self, request: Request, thread: Thread, model: Permit) -> Grounded:
         cited = (citation.path for turn in thread.turns.values() for citation in turn.cited)
         evidence = await self._find(request, cited)
         if not evidence.hits and not thread.turns:  # which nothing need be known of the model for
             return Grounded(GroundedPrompt(thread.prompt), evidence)
-        form = request.format or await self.format()
+        form = request.format or await self._format_for(model)
         # Nothing is awaited from here until the generator has the prompt: what is forgotten later finds its sources.
         grounded = ground(thread, evidence, form)
         thread.sources = grounded.sources
         return grounded
 
+    async def _format_for(self, model: Permit) -> Format:
+        form = format_of(await model.info())
+        return replace(form, tokens=self._notes_tokens or form.tokens)
+
     # --- two ways to answer ---------------------------------------------------------------------------------------
 
-    async def _generated(self, request: Request, generator: Generator) -> AsyncGenerator[AnswerEvent, None]:
+    async def _generated(
+        self, request: Request, generator: Generator, permit: Permit
+    ) -> AsyncGenerator[AnswerEvent, None]:
         sampling = replace(request.sampling, max_tokens=request.sampling.max_tokens or self._max_tokens)
         with self._following(request, generator) as thread:
             try:
-                grounded = await self._ground(request, thread)
+                grounded = await self._ground(request, thread, permit)
             except VaultbridgeError as error:
                 yield Failed(error)
                 return
@@ -198,7 +205,7 @@ class ChatService:
                 yield Finished("stop", Usage(0, 0))
                 return
             answer: Answer | None = None
-            async with aclosing(generator.stream(grounded.prompt, sampling)) as events:
+            async with aclosing(permit.stream(grounded.prompt, sampling)) as events:
                 async for event in events:
                     if isinstance(event, Started):
                         kept = thread.standing(grounded.kept(event.kept))

@@ -74,7 +74,7 @@ async def _similarities(host: Host) -> Vector:
     embeddings = Batcher(host, Activity())
     try:
         questions = await embeddings.embed(QUESTIONS, "query")
-        answers = await embeddings.embed(ANSWERS, "index")
+        answers = await embeddings.embed(ANSWERS, "document")
     finally:
         await embeddings.close()
     similarity: Vector = np.stack([one.dense for one in questions]) @ np.stack([one.dense for one in answers]).T

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from vaultbridge.core.dialogue import (
     Event,
@@ -189,23 +189,34 @@ class RerankService(Protocol):
         """Score each passage between 0 and 1. Raises NotReady at once while it loads, EmbedFailed or WorkerLost."""
 
 
-class Generator(Protocol):
-    """A language model as a service."""
+GeneratorRole = Literal["chat", "completion"]
+"""What a language model is for: to answer a conversation, or to continue a text."""
 
-    @property
-    def name(self) -> str:
-        """The model's id, known before it is loaded."""
+
+class Permit(Protocol):
+    """A request's place at a language model, which stays loaded for it from the first call on."""
 
     async def info(self) -> GeneratorInfo:
         """What the model is, once it is loaded. Raises what keeps it from being so."""
-
-    def admit(self) -> AbstractContextManager[None]:
-        """A place in the queue, held until the context ends. Raises Overloaded."""
 
     def stream(self, prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:
         """Started, Pieces, a Finished for each choice; or Failed as the last event.
 
         Closing the iterator cancels within a step.
+        """
+
+
+class Generator(Permit, Protocol):
+    """A language model as a service; what is called without a permit is a request of its own."""
+
+    @property
+    def name(self) -> str:
+        """The model's id, known before it is loaded."""
+
+    def admit(self, keep_alive: float | None = None) -> AbstractContextManager[Permit]:
+        """A place in the queue, held until the context ends. Raises Overloaded.
+
+        ``keep_alive``: seconds that the model stays loaded when nobody asks it any more, from now on.
         """
 
     async def warm(self, prompt: GroundedPrompt) -> Usage | None:
@@ -216,6 +227,16 @@ class Generator(Protocol):
 
     def forget(self, sources: Collection[str]) -> None:
         """Let go, as soon as nobody uses it, of everything cached that holds a PromptNote of these ``source``s."""
+
+
+class Generators(Protocol):
+    """The language models that there are."""
+
+    def of(self, name: str) -> Generator | None:
+        """The model of that name, or else the usual one; None if there is no model."""
+
+    def forget(self, sources: Collection[str]) -> None:
+        """Let every model forget, as ``Generator.forget``."""
 
 
 # --- the index ----------------------------------------------------------------------------------------------------

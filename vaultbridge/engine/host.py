@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from vaultbridge.core.errors import ConfigError, NotReady, VaultbridgeError, WorkerLost
 from vaultbridge.engine.child import Build, Call, Cancel, Ready, Reply, Stop
-from vaultbridge.engine.launch import Running, launch_process
+from vaultbridge.engine.launch import Launch, Running, launch_process
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Host:
         self,
         name: str,
         build: Build,
-        launch: Callable[[Build, Connection, str], Running] = launch_process,
+        launch: Launch = launch_process,
     ) -> None:
         self.name = name
         self.state: State = "stopped"
@@ -58,6 +58,13 @@ class Host:
         self._pipe: Connection | None = None
         self._deaths = 0
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def enter(self, keep_alive: float | None) -> Host:
+        """Implements ``engine.generator.Home``, with ``leave``: a model that is always there."""
+        return self
+
+    def leave(self) -> None:
+        """Stay."""
 
     def start(self) -> None:
         """Start the child and return at once; calls wait until the model is loaded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
@@ -28,6 +28,10 @@ class Running(Protocol):
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for its end."""
+
+
+Launch = Callable[[Build, Connection, str], Running]
+"""Starts a child that builds its model and speaks through the pipe, under a name."""
 
 
 def launch_process(build: Build, pipe: Connection, name: str) -> Running:

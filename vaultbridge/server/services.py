@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from fastapi import Request as HttpRequest
 
+from vaultbridge.catalog.inventory import Inventory
 from vaultbridge.catalog.pull import Puller
+from vaultbridge.catalog.roles import Roles
 from vaultbridge.chat.service import ChatService
 from vaultbridge.core.errors import ModelMissing, NotReady, UnknownModel
 from vaultbridge.core.notes import NotePath
-from vaultbridge.core.ports import ChunkStore, EmbeddingService, RerankService
+from vaultbridge.core.ports import ChunkStore, EmbeddingService, GeneratorRole, RerankService
 from vaultbridge.core.search import Freshness
+from vaultbridge.engine.fleet import Fleet
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.server.metrics import Metrics
 from vaultbridge.server.options import Defaults
+
+
+EXTRACTIVE = "passages"
+"""The model id under which answers without a model are given."""
 
 
 class IndexView(Protocol):
@@ -58,24 +65,54 @@ class ModelView(Protocol):
         """Why it is not ready."""
 
 
+class ChatModels(Protocol):
+    """Which language models there are just now."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All of them."""
+
+    def default(self, role: GeneratorRole = "chat") -> str:
+        """The one for requests that name none of them; empty if there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelNames:
     """The ids that are served. An id stands as it is, with ``@vault`` (always grounded) or ``@plain`` (never)."""
 
-    generator: str
+    chat: ChatModels
     embedder: str
     strict: bool = False
     reranker: str = ""
 
     @property
+    def generator(self) -> str:
+        """The usual chat model."""
+        return self.chat.default() or EXTRACTIVE
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """Every language model, the usual one first."""
+        return tuple(dict.fromkeys((self.generator, *self.chat.names)))
+
+    @property
     def ids(self) -> tuple[str, ...]:
-        """All of them: the chat model in its three forms, the embedder and the reranker if there are such."""
-        forms = (self.generator, f"{self.generator}@vault", f"{self.generator}@plain")
+        """All of them: each language model in its three forms, the embedder and the reranker if there are such."""
+        forms = (name + form for name in self.generators for form in ("", "@vault", "@plain"))
         return tuple(dict.fromkeys((*forms, *filter(None, (self.embedder, self.reranker)))))
 
     def base(self, asked: str) -> str:
         """An id without its form."""
         return asked.removesuffix("@vault").removesuffix("@plain")
+
+    def serving(self, asked: str, role: GeneratorRole = "chat") -> str:
+        """The language model that answers: the one that is named, or the usual one. Raises UnknownModel if strict."""
+        named = self.base(asked)
+        if named in self.generators:
+            return named
+        usual = self.chat.default(role) or EXTRACTIVE
+        self.check(asked, usual)
+        return usual
 
     def check(self, asked: str, served: str) -> None:
         """Raise UnknownModel for another id than ``served``, if model names are strict."""
@@ -100,8 +137,9 @@ class ModelFacts:
 class Services:
     """Everything that a route may use. ``vault_id`` names the vault to clients.
 
-    ``puller`` makes one with a fresh look at the disk. ``facts`` are those of the models by their ids, ``metrics`` is
-    what the chat service and the generator report to.
+    ``fleet`` are the language models, ``roles`` what was chosen for which purpose, and ``inventory`` what could be.
+    ``puller`` makes one with a fresh look at the disk. ``facts`` tells those of a model by its id, ``metrics`` is what
+    the chat service and the generators report to.
     """
 
     chat: ChatService
@@ -111,11 +149,14 @@ class Services:
     embeddings: EmbeddingService | None
     reranker: RerankService | None
     models: tuple[ModelView, ...]
+    fleet: Fleet
+    roles: Roles
+    inventory: Inventory
     names: ModelNames
     vault_id: str
     vault_name: str
     puller: Callable[[], Puller]
-    facts: Mapping[str, ModelFacts] = field(default_factory=dict)
+    facts: Callable[[str], ModelFacts] = lambda name: ModelFacts()
     defaults: Defaults = field(default_factory=Defaults)
     metrics: Metrics = field(default_factory=Metrics)
 

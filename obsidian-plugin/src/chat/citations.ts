@@ -1,6 +1,7 @@
 /** What an answer's marks lead to, as Markdown that Obsidian renders. */
 
 import type { Citation, Unsupported } from "../bridge/wire";
+import { named } from "./links";
 
 /** Code, which is left as it is, or a mark: `[3]`, not `[3](…)` nor `[[3]]`. */
 const CODE_OR_MARK = /(?<code>```[\s\S]*?(?:```|$)|`[^`\n]*`)|(?<open>\[?)\[(?<number>\d{1,3})\](?![(\]])/g;
@@ -20,7 +21,7 @@ function withLinks(text: string, citations: readonly Citation[]): string {
   return text.replace(CODE_OR_MARK, (whole: string, ...rest: unknown[]) => {
     const { open, number } = rest.at(-1) as { open?: string; number?: string };
     const link = number === undefined || open !== "" ? undefined : links.get(Number(number));
-    return link === undefined || number === undefined ? whole : link.replace(/(?:\|[^\]]*)?\]\]$/, `|${number}]]`);
+    return link === undefined || number === undefined ? whole : named(link, number);
   });
 }
 

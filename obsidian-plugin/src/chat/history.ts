@@ -4,13 +4,13 @@ import type { Citation } from "../bridge/wire";
 import { type Answer, type Progress, sources, waiting } from "./answer";
 import { linked } from "./citations";
 import { Conversation, type Turn } from "./conversation";
+import { named, targetOf } from "./links";
 
 /** What a note's front matter says to be a conversation. */
 export const NOTE_KIND = "vaultbridge-chat";
 
 const MARKER = /^%% turn (?<id>\S+) (?<parent>\S+) (?<progress>\w+)(?<last> last)? %%$/;
-const SOURCE = /^> (?<number>\d+)\. (?<link>\[\[.+\]\])$/;
-const LINKED_MARK = /\[\[[^\]|]*\|(\d{1,3})\]\]/g;
+const SOURCE = /^> (?<number>\d+)\. (?<link>\[.+)$/;
 const ALONE = "> [!info]- 0";
 const SOURCES = "> [!quote]- ";
 const QUESTION = "> [!question]";
@@ -83,12 +83,12 @@ function answerOf(lines: readonly string[], progress: Progress): Answer {
   const below = lines.findLastIndex((line) => line.startsWith(SOURCES) || line === ALONE);
   const said = below < 0 ? lines : lines.slice(0, below);
   const citations = (below < 0 ? [] : lines.slice(below)).flatMap(citationOf);
-  const numbers = new Set(citations.map(({ number }) => String(number)));
-  const text = said.join("\n").trim();
+  let text = said.join("\n").trim();
+  for (const { link, number } of citations) text = text.replaceAll(named(link, String(number)), `[${String(number)}]`);
   return {
     ...waiting,
     progress,
-    text: text.replace(LINKED_MARK, (link, number: string) => (numbers.has(number) ? `[${number}]` : link)),
+    text,
     grounded: citations.length > 0 ? true : lines[below] === ALONE ? false : null,
     citations,
     used: citations.map(({ number }) => number),
@@ -99,7 +99,7 @@ function answerOf(lines: readonly string[], progress: Progress): Answer {
 function citationOf(line: string): Citation[] {
   const { number, link } = SOURCE.exec(line)?.groups ?? {};
   if (number === undefined || link === undefined) return [];
-  const [path = "", ...heading] = link.slice(2, -2).split("#");
+  const [path = "", ...heading] = targetOf(link).split("#");
   const span = { start: 0, end: 0, start_line: 0, end_line: 0 };
   return [{ number: Number(number), path, heading: heading.join("#"), span, quote: "", link }];
 }

@@ -70,7 +70,13 @@ export function proposeReview(view: EditorView, text: string): boolean {
   if (review === null) return false;
   const found = changesOf(view.state.sliceDoc(review.from, review.to), text);
   const changes = found.map(({ start, end, insert }) => ({ from: review.from + start, to: review.from + end, insert }));
-  view.dispatch({ effects: setReview.of(changes.length > 0 ? { ...review, preview: "", changes } : null) });
+  const { main } = view.state.selection;
+  // What was selected is shown by its changes now, which a selection would hide.
+  const selected = main.from === review.from && main.to === review.to;
+  view.dispatch({
+    effects: setReview.of(changes.length > 0 ? { ...review, preview: "", changes } : null),
+    ...(selected && { selection: { anchor: review.to } }),
+  });
   return changes.length > 0;
 }
 

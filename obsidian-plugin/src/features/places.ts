@@ -1,4 +1,5 @@
 import { type App, type HoverParent, Keymap, MarkdownView, type PaneType } from "obsidian";
+import { targetOf } from "../chat/links";
 import { lightLines } from "../editor/spotlight";
 import { viewOf } from "./editors";
 
@@ -22,16 +23,22 @@ export function placeOf(path: string, { link, span }: Located): Place {
   return { path, link, lines };
 }
 
-/** What a wikilink leads to, without its brackets and its other name. */
-export function linkText(link: string): string {
-  return link.replace(/^\[\[|\]\]$/g, "").replace(/\|.*$/, "");
+/** A passage on one line, without the headings that its link names already. */
+export function passageText(text: string): string {
+  return text.replace(/^#{1,6}\s.*$/gm, "").replace(/\s+/g, " ").trim();
+}
+
+/** Where a hit or a citation is, in words. */
+export function placeText(path: string, heading: string): string {
+  const note = path.replace(/^.*\//, "").replace(/\.md$/, "");
+  return heading === "" || heading === note ? note : `${note} › ${heading}`;
 }
 
 /** Open a note at a place and light its lines. */
 export async function openPlace(app: App, { path, link, lines }: Place, pane: PaneType | boolean): Promise<void> {
   const file = app.vault.getFileByPath(path);
   if (file === null || lines === null) {
-    await app.workspace.openLinkText(linkText(link), "", pane);
+    await app.workspace.openLinkText(targetOf(link), "", pane);
     return;
   }
   const leaf = app.workspace.getLeaf(pane);
@@ -47,5 +54,5 @@ export function paneOf(event: MouseEvent | KeyboardEvent): PaneType | boolean {
 
 /** Have Obsidian preview what a link leads to. */
 export function preview(app: App, hoverParent: HoverParent, event: MouseEvent, targetEl: HTMLElement, link: string): void {
-  app.workspace.trigger("hover-link", { event, source: HOVER_SOURCE, hoverParent, targetEl, linktext: linkText(link) });
+  app.workspace.trigger("hover-link", { event, source: HOVER_SOURCE, hoverParent, targetEl, linktext: targetOf(link) });
 }

@@ -2,10 +2,11 @@ import { Component, type HoverParent, type HoverPopover, ItemView, type Plugin, 
 import type { Client } from "../bridge/client";
 import { BridgeError, isStop } from "../bridge/errors";
 import type { Found, Hit } from "../bridge/wire";
+import { targetOf } from "../chat/links";
 import type { Translate } from "../i18n";
 import { beginning } from "../writing/material";
 import { reveal } from "./panes";
-import { linkText, openPlace, paneOf, placeOf, preview } from "./places";
+import { openPlace, paneOf, passageText, placeOf, placeText, preview } from "./places";
 import { reasonText } from "./reasons";
 import { troubleText } from "./trouble";
 
@@ -121,10 +122,10 @@ class RelatedView extends ItemView implements HoverParent {
   }
 
   private add(list: HTMLElement, hit: Hit): void {
-    const target = linkText(hit.link);
+    const target = targetOf(hit.link);
     const item = list.createEl("li", { cls: "vaultbridge-hit", attr: { draggable: "true" } });
-    const link = item.createEl("a", { text: target, href: target, cls: "internal-link", attr: { "data-href": target } });
-    item.createDiv({ text: passage(hit), cls: "vaultbridge-quote" });
+    const link = item.createEl("a", { text: placeText(hit.note, hit.heading.at(-1) ?? ""), href: target, cls: "internal-link", attr: { "data-href": target } });
+    item.createDiv({ text: passageText(hit.text), cls: "vaultbridge-quote" });
     const why = reasonText(hit, this.t);
     if (why !== "") item.createDiv({ text: why, cls: "vaultbridge-reason" });
     link.addEventListener("click", (event) => {
@@ -143,9 +144,4 @@ class RelatedView extends ItemView implements HoverParent {
     if (this.timer !== null) window.clearTimeout(this.timer);
     this.timer = null;
   }
-}
-
-/** A hit's text without the headings that its link names already. */
-function passage({ text }: Hit): string {
-  return text.replace(/^#{1,6}\s.*$/gm, "").replace(/\s+/g, " ").trim();
 }

@@ -3,7 +3,7 @@ import type { Client } from "../bridge/client";
 import { isStop } from "../bridge/errors";
 import type { Hit } from "../bridge/wire";
 import type { Translate } from "../i18n";
-import { linkText, openPlace, paneOf, placeOf } from "./places";
+import { openPlace, paneOf, passageText, placeOf, placeText } from "./places";
 import { reasonText } from "./reasons";
 import { troubleText } from "./trouble";
 
@@ -75,10 +75,10 @@ class SearchModal extends SuggestModal<Hit> {
   override renderSuggestion(hit: Hit, element: HTMLElement): void {
     element.addClass("vaultbridge-hit");
     const head = element.createDiv({ cls: "vaultbridge-hit-head" });
-    head.createSpan({ text: [linkText(hit.link).split("#")[0] ?? hit.note, ...hit.heading.slice(-1)].join(" › ") });
+    head.createSpan({ text: placeText(hit.note, hit.heading.at(-1) ?? "") });
     const lanes = head.createSpan({ cls: "vaultbridge-lanes" });
     for (const lane of Object.keys(hit.lanes)) lanes.createSpan({ text: laneText(lane, this.t), cls: "vaultbridge-lane" });
-    element.createDiv({ text: hit.text.replace(/\s+/g, " "), cls: "vaultbridge-quote" });
+    element.createDiv({ text: passageText(hit.text), cls: "vaultbridge-quote" });
     const why = reasonText(hit, this.t);
     if (why !== "") element.createDiv({ text: why, cls: "vaultbridge-reason" });
   }

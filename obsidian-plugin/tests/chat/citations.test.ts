@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { UNSUPPORTED, linked, withSources } from "../../src/chat/citations";
+import { targetOf } from "../../src/chat/links";
 import { answerOf } from "./answers";
 
 const { citations } = await answerOf("chat-stream.sse");
@@ -15,6 +16,12 @@ describe("marks", () => {
     expect(linked("Water them. [1] Loam. [2]", citations)).toBe(
       "Water them. [[Tomatoes#Watering|1]] Loam. [[Tomatoes#Soil|2]]",
     );
+  });
+
+  it("keep the form of a link that Obsidian writes in another one", () => {
+    const odd = { ...citations[0], number: 1, link: "[C# notes #1](Work/C%23%20notes%20%231.md#Delegates)" } as (typeof citations)[number];
+    expect(linked("A function. [1]", [odd])).toBe("A function. [1](Work/C%23%20notes%20%231.md#Delegates)");
+    expect(targetOf(odd.link)).toBe("Work/C# notes #1.md#Delegates");
   });
 
   it("are only those that the server named, and none in code or links", () => {

@@ -30,9 +30,9 @@ describe("chat", () => {
     await answered(1);
     expect(document.querySelector(".vaultbridge-answer")?.textContent).toBe("Water the tomatoes every second morning in summer. 1");
     expect(document.querySelector(".vaultbridge-badge")?.textContent).toBe("From your notes");
-    expect([...document.querySelectorAll(".vaultbridge-sources a")].map(({ textContent }) => textContent)).toEqual(["Tomatoes#Watering"]);
+    expect([...document.querySelectorAll(".vaultbridge-sources a")].map(({ textContent }) => textContent)).toEqual(["Tomatoes › Watering"]);
     const mark = document.querySelector<HTMLElement>(".vaultbridge-mark");
-    expect(mark?.getAttribute("aria-label")).toBe("Source 1: Tomatoes#Watering");
+    expect(mark?.getAttribute("aria-label")).toBe("Source 1: Tomatoes › Watering");
     mark?.click();
     await expect.poll(() => house.app.workspace.getActiveFile()?.path).toBe("Garden/Tomatoes.md");
     await expect.poll(() => document.querySelectorAll(".vaultbridge-spotlight").length).toBe(5);

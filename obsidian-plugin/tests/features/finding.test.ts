@@ -13,7 +13,7 @@ describe("related notes", () => {
     await expect.poll(() => document.querySelector(".vaultbridge-empty")?.textContent).toContain("Open a note");
     await house.app.open("Open.md");
     await expect.poll(() => [...document.querySelectorAll(".vaultbridge-hit a")].map(({ textContent }) => textContent)).toEqual([
-      "Tomatoes#Watering", "Tomatoes#Soil",
+      "Tomatoes › Watering", "Tomatoes › Soil",
     ]);
     const hit = document.querySelector(".vaultbridge-hit");
     expect(hit?.querySelector(".vaultbridge-quote")?.textContent).toBe("Water the tomatoes every second morning in summer.");

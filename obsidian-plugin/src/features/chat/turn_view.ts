@@ -3,8 +3,9 @@ import type { Citation } from "../../bridge/wire";
 import { isRunning, sources } from "../../chat/answer";
 import { linked } from "../../chat/citations";
 import type { Turn } from "../../chat/conversation";
+import { targetOf } from "../../chat/links";
 import type { TextKey, Translate } from "../../i18n";
-import { type Place, linkText, openPlace, paneOf, placeOf, preview } from "../places";
+import { type Place, openPlace, paneOf, passageText, placeOf, placeText, preview } from "../places";
 import { Rendering } from "./rendering";
 
 /** What a user can do with a turn. */
@@ -133,11 +134,13 @@ export class TurnView extends Component {
 
   private showSources(cited: readonly Citation[]): void {
     const list = this.foot.createEl("ol", { cls: "vaultbridge-sources", attr: { "aria-label": this.t("chat.sources") } });
-    for (const { number, link, quote } of cited) {
+    for (const { heading, link, number, path, quote } of cited) {
       const item = list.createEl("li", { attr: { value: String(number) } });
-      const target = linkText(link);
-      item.createEl("a", { text: target, href: target, cls: "internal-link", attr: { "data-href": target, "data-source": String(number) } });
-      if (quote !== "") item.createDiv({ text: quote.replace(/\s+/g, " "), cls: "vaultbridge-quote" });
+      const target = targetOf(link);
+      const attr = { "data-href": target, "data-source": String(number) };
+      item.createEl("a", { text: placeText(path, heading), href: target, cls: "internal-link", attr });
+      const passage = passageText(quote);
+      if (passage !== "") item.createDiv({ text: passage, cls: "vaultbridge-quote" });
     }
   }
 
@@ -146,10 +149,10 @@ export class TurnView extends Component {
     for (const link of Array.from(element.querySelectorAll<HTMLElement>("a.internal-link"))) {
       const number = Number(link.textContent);
       const cited = this.turn.answer.citations.find((one) => one.number === number);
-      if (cited === undefined || linkText(cited.link) !== link.getAttribute("data-href")) continue;
+      if (cited === undefined || targetOf(cited.link) !== link.getAttribute("data-href")) continue;
       link.addClass("vaultbridge-mark");
       link.setAttr("data-source", String(number));
-      link.setAttr("aria-label", this.t("chat.source", { number, note: linkText(cited.link) }));
+      link.setAttr("aria-label", this.t("chat.source", { number, note: placeText(cited.path, cited.heading) }));
     }
   }
 
