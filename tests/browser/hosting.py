@@ -57,7 +57,7 @@ class Host:
 
     def start(self, notes: dict[str, str], **more: Any) -> None:
         """Begin anew with these notes; ``more`` may set ``data``, ``token``, ``language`` and ``device``."""
-        device = {"address": self.address, "vault": self.vault} | more.pop("device", {})
+        device = {"address": self.address, "vault": self.vault, "welcomed": True} | more.pop("device", {})
         setup = {"name": "Garden notes", "notes": notes, "device": device} | more
         self.page.evaluate("setup => host.start(setup)", setup)
 

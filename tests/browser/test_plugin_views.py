@@ -165,7 +165,7 @@ def test_a_server_that_goes_and_comes_back_is_seen(host: Host) -> None:
 
 
 def test_another_vault_is_not_asked_before_it_is_accepted(host: Host, generator: ScriptedGenerator) -> None:
-    host.start(VAULT, device={"vault": "", "welcomed": True})
+    host.start(VAULT, device={"vault": ""})
     expect(host.page.locator(".vaultbridge-status")).to_have_text("Vaultbridge: other vault")
     asked = len(generator.prompts)
     host.open("Garden/Bees.md")

@@ -16,6 +16,7 @@ BEES = "Where do bees sleep in the hive?"
 DRAFT = "Where do bees sleep"
 EUROS = "How many euros does a hive cost"
 SAID = "In the hive [1]."
+BEST_FIRST = Format("marked", 6, 500, best_last=False)
 
 
 @pytest.fixture
@@ -55,9 +56,9 @@ async def test_the_question_keeps_the_order_of_the_draft_and_adds_what_is_new(
     house: House, generator: FakeGenerator
 ) -> None:
     fresh = FakeGenerator(SAID)
-    await (await make(fresh)).answer(Request(talk(BEES)))
-    await house.chat.warm(Request(talk(EUROS), k=1))
-    await house.answer(Request(talk(BEES)))
+    await (await make(fresh)).answer(Request(talk(BEES), format=BEST_FIRST))
+    await house.chat.warm(Request(talk(EUROS), k=1, format=BEST_FIRST))
+    await house.answer(Request(talk(BEES), format=BEST_FIRST))
     (draft,), (asked,), (ranked,) = generator.warmed, generator.prompts, fresh.prompts
     assert places(asked)[:1] == places(draft)
     assert {note.source for note in asked.block.notes} == {note.source for note in ranked.block.notes}
@@ -84,23 +85,23 @@ async def test_a_better_note_does_not_lose_its_room_to_a_warmed_one(generator: F
 
 
 async def test_what_is_no_hit_any_more_ends_the_common_beginning(house: House, generator: FakeGenerator) -> None:
-    await house.chat.warm(Request(talk("红烧肉的五花肉怎么切？")))
-    await house.answer(Request(talk(BEES)))
+    await house.chat.warm(Request(talk("红烧肉的五花肉怎么切？"), format=BEST_FIRST))
+    await house.answer(Request(talk(BEES), format=BEST_FIRST))
     fresh = FakeGenerator(SAID)
-    await (await make(fresh)).answer(Request(talk(BEES)))
+    await (await make(fresh)).answer(Request(talk(BEES), format=BEST_FIRST))
     assert generator.prompts == fresh.prompts
 
 
 async def test_an_answer_uses_up_what_was_warmed(house: House, generator: FakeGenerator) -> None:
-    await house.chat.warm(Request(talk(EUROS), k=1))
-    await house.answer(Request(talk(BEES)))
-    await house.answer(Request(talk("Where do the bees sleep in a hive at night?")))
-    await house.answer(Request(talk(BEES)))
+    await house.chat.warm(Request(talk(EUROS), k=1, format=BEST_FIRST))
+    await house.answer(Request(talk(BEES), format=BEST_FIRST))
+    await house.answer(Request(talk("Where do the bees sleep in a hive at night?"), format=BEST_FIRST))
+    await house.answer(Request(talk(BEES), format=BEST_FIRST))
     first, _, again = generator.prompts
     assert first.block.notes[0].source == "Hives.md"
     assert first.block == again.block, "the same question again has the same prompt"
     fresh = FakeGenerator(SAID)
-    await (await make(fresh)).answer(Request(talk("Where do the bees sleep in a hive at night?")))
+    await (await make(fresh)).answer(Request(talk("Where do the bees sleep in a hive at night?"), format=BEST_FIRST))
     assert generator.prompts[1] == fresh.prompts[0]
 
 

@@ -12,11 +12,15 @@ from typing import Any, cast
 import numpy as np
 from starlette.types import Message, Scope
 
+from tests.server.building import Named
+from vaultbridge.catalog.inventory import Inventory
 from vaultbridge.catalog.pull import Puller
+from vaultbridge.catalog.roles import Roles
 from vaultbridge.chat.service import AnswerEvent, ChatService, Grounding, Request, Sources, Warmed
 from vaultbridge.core.dialogue import CallHead, Conversation, Finished, Piece, Sampling, Usage
 from vaultbridge.core.ports import ChunkStore
 from vaultbridge.core.search import EmbedderInfo, Embedding, Freshness, Lane
+from vaultbridge.engine.fleet import Fleet
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.server.app import Application
 from vaultbridge.server.guard import GuardOptions
@@ -111,7 +115,10 @@ class Door:
             embeddings=Blind(),
             reranker=None,
             models=(),
-            names=ModelNames("fake", "fake-embedder"),
+            fleet=cast(Fleet, nobody),
+            roles=cast(Roles, nobody),
+            inventory=cast(Inventory, nobody),
+            names=ModelNames(Named("fake"), "fake-embedder"),
             vault_id="v",
             vault_name="Vault",
             puller=lambda: cast(Puller, nobody),

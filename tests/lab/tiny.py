@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from gguf import GGUFWriter
+
 from vaultbridge.lab.model_shape import Shape
 from vaultbridge.lab.random_model import write_random_model
 
@@ -24,4 +27,26 @@ SHAPES = {
 def tiny_model(folder: Path, shape: Shape = TINY, quant: str = "q8_0") -> Path:
     path = folder / f"{shape.architecture}-{quant}.gguf"
     write_random_model(path, shape, quant)
+    return path
+
+
+RANK = 4
+ADAPTED = ("attn_q", "ffn_down")
+
+
+def tiny_adapter(path: Path, shape: Shape = TINY, *, size: float = 1.0, kind: str = "adapter") -> Path:
+    """A LoRA of random numbers, ``size`` great, for the model of that shape."""
+    rng = np.random.default_rng(7)
+    writer = GGUFWriter(path, shape.architecture)
+    writer.add_type(kind)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(RANK))
+    for name, (row, rows) in dict(shape.matrices()).items():
+        if name.split(".")[-2] in ADAPTED:
+            writer.add_tensor(f"{name}.lora_a", rng.normal(size=(RANK, row)).astype(np.float32))
+            writer.add_tensor(f"{name}.lora_b", (size * rng.normal(size=(rows, RANK))).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
     return path

@@ -38,7 +38,7 @@ def search(served: Served) -> dict[str, Any]:
 def process(served: Served, name: str) -> int:
     """The child that runs a model, by what only it has loaded; they start in the order of their roles."""
     spawned = [pid for pid in served.children() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return spawned[["embedder", "generator", "reranker"].index(name)]
+    return spawned[["embedder", "reranker", "generator"].index(name)]
 
 
 def test_the_reranker_is_one_more_model(served: Served) -> None:

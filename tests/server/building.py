@@ -18,7 +18,7 @@ from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.chat.service import ChatService
 from vaultbridge.core.dialogue import Event, GeneratorInfo, GroundedPrompt, Sampling, Usage
 from vaultbridge.core.errors import Overloaded
-from vaultbridge.core.ports import Permit
+from vaultbridge.core.ports import GeneratorRole, Permit
 from vaultbridge.server.app import Application
 from vaultbridge.server.guard import GuardOptions
 from vaultbridge.server.limits import LimitOptions
@@ -158,6 +158,16 @@ async def _cancel_all() -> None:
 
 async def _result(future: asyncio.Future[T]) -> T:
     return await future
+
+
+class Named:
+    """Implements ``server.services.ChatModels``; the first is the usual one."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def default(self, role: GeneratorRole = "chat") -> str:
+        return next(iter(self.names), "")
 
 
 WARM_USAGE = Usage(100, 0, 40)

@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.server.building import Building
+from tests.server.building import Building, Named
 
 EMBEDDINGS = "/v1/embeddings"
 
@@ -93,7 +93,7 @@ def test_without_an_embedder_it_says_so(building: Building) -> None:
 
 
 def test_the_models_are_the_chat_model_in_three_forms_and_the_embedder(building: Building) -> None:
-    names = replace(building.services.names, generator="chatty", embedder="small-e")
+    names = replace(building.services.names, chat=Named("chatty"), embedder="small-e")
     with httpx.Client(base_url=building.serve(replace(building.services, names=names)), trust_env=False) as client:
         body = client.get("/v1/models").json()
         assert body["object"] == "list"

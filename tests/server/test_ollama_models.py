@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import numpy as np
 import pytest
 
-from tests.server.building import Building
+from tests.server.building import Building, Named
 from tests.server.reading import Json
 from vaultbridge.server.services import ModelFacts
 
@@ -18,9 +19,10 @@ from vaultbridge.server.services import ModelFacts
 @contextmanager
 def named(building: Building, *, strict: bool = False) -> Iterator[httpx.Client]:
     """The house with models whose names differ, and of which something is known."""
-    names = replace(building.services.names, generator="chatty", embedder="small-e", strict=strict)
+    names = replace(building.services.names, chat=Named("chatty"), embedder="small-e", strict=strict)
     facts = {"chatty": ModelFacts(8192, 3_000_000, 1_700_000_000.0, "gguf"), "small-e": ModelFacts(512)}
-    address = building.serve(replace(building.services, names=names, facts=facts))
+    services = replace(building.services, names=names, facts=lambda name: facts.get(name, ModelFacts()))
+    address = building.serve(services)
     with httpx.Client(base_url=address, trust_env=False) as client:
         yield client
 
@@ -58,22 +60,40 @@ def test_any_name_is_the_chat_model_unless_names_are_strict(building: Building) 
 
 
 def test_passages_call_no_tools(building: Building) -> None:
-    services = replace(building.services, names=replace(building.services.names, generator="passages"), facts={})
+    services = replace(building.services, names=replace(building.services.names, chat=Named()))
     with httpx.Client(base_url=building.serve(services), trust_env=False) as client:
         assert client.post("/api/show", json={"model": "passages"}).json()["capabilities"] == ["completion"]
 
 
 def test_only_what_is_loaded_is_running(building: Building) -> None:
-    class Model:
-        def __init__(self, name: str, state: str) -> None:
-            self.name, self.state, self.reason = name, state, ""
+    class Embedder:
+        name, state, reason = "embedder", "loading", ""
 
-    names = replace(building.services.names, generator="chatty", embedder="small-e")
-    models = (Model("embedder", "loading"), Model("generator", "ready"))
-    services = replace(building.services, names=names, models=models, facts={"chatty": ModelFacts(4096)})
+    embedder = Embedder()
+    names = replace(building.services.names, embedder="small-e")
+    services = replace(building.services, names=names, models=(embedder,))
     with httpx.Client(base_url=building.serve(services), trust_env=False) as client:
-        (running,) = client.get("/api/ps").raise_for_status().json()["models"]
-    assert (running["name"], running["context_length"]) == ("chatty", 4096)
+
+        def running() -> dict[str, Json]:
+            return {model["name"]: model for model in client.get("/api/ps").raise_for_status().json()["models"]}
+
+        def keep(keep_alive: object) -> str:
+            body = {"model": "fakes", "keep_alive": keep_alive}
+            return str(client.post("/api/generate", json=body).raise_for_status().json()["done_reason"])
+
+        assert keep(0) == "unload"
+        assert running() == {}
+        assert keep("5m") == "load"
+        embedder.state = "ready"
+        assert set(running()) == {"fakes", "small-e"}
+        assert running()["fakes"]["context_length"] > 0
+        left = datetime.fromisoformat(running()["fakes"]["expires_at"]) - datetime.now(timezone.utc)
+        assert timedelta(minutes=4) < left <= timedelta(minutes=5)
+        assert running()["small-e"]["expires_at"].startswith("9999"), "it stays"
+        assert keep(-1) == "load"
+        assert running()["fakes"]["expires_at"].startswith("9999")
+        assert keep(0) == "unload"
+        assert set(running()) == {"small-e"}
 
 
 def test_somebody_is_there(client: httpx.Client) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import llama_cpp
 
 from vaultbridge.backends.chat_template import ChatTemplate, base_prompt
+from vaultbridge.backends.llama_adapter import LlamaAdapter
 from vaultbridge.backends.llama_batch import Batch
 from vaultbridge.backends.llama_loading import load_model, open_context, physical_cores
 from vaultbridge.backends.llama_sampler import LlamaSampler
@@ -33,6 +34,7 @@ class LlamaDecoder:
     ``swa_full`` keeps the whole past of sliding-window models (Gemma), so that any prefix can be reused; without it
     memory is saved, and what the window has left behind is computed again. ``flash_attention`` "auto" is on where the
     device has it: the plain kernels compute what other sequences hold in the shared cache, to mask it afterwards.
+    ``adapter`` is a LoRA's file: all sequences are computed with it, since they share cells.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class LlamaDecoder:
         swa_full: bool = True,
         mmap: bool = True,
         mlock: bool = False,
+        adapter: Path | None = None,
     ) -> None:
         self._model = load_model(path, gpu_layers=gpu_layers, mmap=mmap, mlock=mlock)
+        lora = LlamaAdapter(self._model, adapter) if adapter else None
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         context = min(context, trained) if trained > 0 else context
         params = llama_cpp.llama_context_default_params()
@@ -67,6 +71,8 @@ class LlamaDecoder:
         params.flash_attn_type = _FLASH[flash_attention]
         params.n_threads = params.n_threads_batch = threads or physical_cores()
         self._context = open_context(self._model, params, path, "Lower --context or engine.cache.")
+        if lora:
+            lora.use(self._context)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._whole_states = llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(
             self._model
@@ -75,7 +81,7 @@ class LlamaDecoder:
         self._slots, self._batch_size = slots, batch
         self._batch = Batch(batch)
         handle = llama_cpp.llama_model_get_vocab(self._model)
-        source = (llama_cpp.llama_model_chat_template(self._model, None) or b"").decode()
+        source = (llama_cpp.llama_model_chat_template(self._model, None) or b"").decode(errors="replace")
         self._vocabulary = LlamaVocabulary(handle, source)
         bos, eos = self._vocabulary.name("bos"), self._vocabulary.name("eos")
         self._template = ChatTemplate(source, bos, eos) if source else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,13 @@ import llama_cpp
 from vaultbridge.core.errors import ModelInvalid
 
 _LOG_ERROR = 4
+_LOAD_MODES: Mapping[tuple[bool, bool], int] = {
+    (False, False): llama_cpp.LLAMA_LOAD_MODE_NONE,
+    (True, False): llama_cpp.LLAMA_LOAD_MODE_MMAP,
+    (False, True): llama_cpp.LLAMA_LOAD_MODE_MLOCK,
+    (True, True): llama_cpp.LLAMA_LOAD_MODE_MMAP_MLOCK,
+}
+"""By what is asked for: mmap, mlock."""
 
 
 def load_model(path: Path, *, gpu_layers: int = -1, mmap: bool = True, mlock: bool = False) -> Any:
@@ -21,29 +28,30 @@ def load_model(path: Path, *, gpu_layers: int = -1, mmap: bool = True, mlock: bo
     llama_cpp.llama_backend_init()
     params = llama_cpp.llama_model_default_params()
     params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
-    params.use_mmap, params.use_mlock = mmap, mlock
-    with _listening() as complaints:
+    params.load_mode = _LOAD_MODES[mmap, mlock]
+    with listening() as complaints:
         model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
         raise ModelInvalid(
-            f"llama.cpp cannot load {path.name}{_why(complaints)}.", "Fetch the file again, or choose another."
+            f"llama.cpp cannot load {path.name}{why(complaints)}.", "Fetch the file again, or choose another."
         )
     return model
 
 
 def open_context(model: Any, params: Any, path: Path, hint: str) -> Any:
     """A context on ``model``, which is freed if there is none. Raises ModelInvalid with the ``hint``."""
-    with _listening() as complaints:
+    with listening() as complaints:
         context = llama_cpp.llama_init_from_model(model, params)
     if not context:
         llama_cpp.llama_model_free(model)
         raise ModelInvalid(
-            f"{path.name} was loaded, but no cache of {params.n_ctx} tokens fits{_why(complaints)}.", hint
+            f"{path.name} was loaded, but no cache of {params.n_ctx} tokens fits{why(complaints)}.", hint
         )
     return context
 
 
-def _why(complaints: list[str]) -> str:
+def why(complaints: list[str]) -> str:
+    """The cause, in brackets, if one was heard."""
     return f" ({complaints[0]})" if complaints else ""
 
 
@@ -53,7 +61,7 @@ def _silent(level: int, text: bytes, _: ctypes.c_void_p) -> None:
 
 
 @contextmanager
-def _listening() -> Iterator[list[str]]:
+def listening() -> Iterator[list[str]]:
     """What the library complains of meanwhile: it says why it refuses a file only in its log, the cause first."""
     complaints: list[str] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import llama_cpp
@@ -12,6 +13,8 @@ from vaultbridge.backends.replies.styles import MARKS
 from vaultbridge.core.errors import DecodeFailed
 
 _MARK = re.compile(r"<[^\s<>]{1,40}>|\[/?[A-Z_]+\]")
+# Never a tag of HTML, which Gemma has tokens for, too.
+_NO_TAG = re.compile(r"<[^\s<>]*[|_｜▁][^\s<>]*>|\[[A-Za-z_]+\]")
 _HIDDEN = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 
 
@@ -22,15 +25,20 @@ class LlamaVocabulary:
         self._handle = handle
         self._bos = int(llama_cpp.llama_vocab_bos(handle))
         self._shown: dict[int, bytes] = {}
-        broken = []
-        for mark in sorted(set(_MARK.findall(template))):
+        written = set(_MARK.findall(template))
+        for mark in written & set(MARKS):
             tokens = self._read(mark, special=True)
-            kind = llama_cpp.llama_vocab_get_attr(handle, tokens[0]) if len(tokens) == 1 else 0
-            if kind & _HIDDEN and mark in MARKS:
+            if len(tokens) == 1 and llama_cpp.llama_vocab_get_attr(handle, tokens[0]) & _HIDDEN:
                 self._shown[tokens[0]] = mark.encode()
-            elif kind & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED:
-                broken.append(re.escape(mark))
+        broken = [re.escape(text) for text in self._own_texts() if text in written or _NO_TAG.fullmatch(text)]
         self._broken = re.compile("|".join(broken)) if broken else None
+
+    def _own_texts(self) -> Iterator[str]:
+        """The texts of all tokens that llama.cpp finds in any text, whatever it is told."""
+        for token in range(llama_cpp.llama_vocab_n_tokens(self._handle)):
+            kind = llama_cpp.llama_vocab_get_attr(self._handle, token)
+            if kind & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED and not kind & _HIDDEN:
+                yield self._piece(token, special=True).decode(errors="replace")
 
     @property
     def middle(self) -> tuple[int, int, int] | None:

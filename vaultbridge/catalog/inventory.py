@@ -29,10 +29,13 @@ class Inventory:
     def __init__(self, supply: Callable[[], Supply]) -> None:
         self._supply = supply
         self._roles: dict[tuple[Path, int, int], ModelRole | None] = {}
+        self.models: list[Installed] = []
+        """What the last look found."""
 
     def look(self) -> list[Installed]:
         """All of them: the catalogue's, further fetched ones, and what other programs have."""
-        return list(self._models(self._supply()))
+        self.models = list(self._models(self._supply()))
+        return self.models
 
     def _models(self, supply: Supply) -> Iterator[Installed]:
         for status in supply.statuses():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vaultbridge.catalog.adapter import is_adapter
 from vaultbridge.catalog.catalog import ModelRole
 from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.core.errors import ModelInvalid
@@ -29,10 +30,15 @@ class LocalModel:
 
 
 def role_of(path: Path) -> ModelRole | None:
-    """What a model is for, as far as its file tells; None for a folder. Raises ModelInvalid for a damaged file."""
+    """What a model is for, as far as its file tells; None for a folder, and for what is no model but an adapter.
+
+    Raises ModelInvalid for a damaged file.
+    """
     if path.is_dir():
         return None
     header = GgufHeader.of_file(path)
+    if is_adapter(header):
+        return None
     pooling = header.get("pooling_type")
     if pooling is not None:
         return "reranker" if pooling == _RANK else "embedder"

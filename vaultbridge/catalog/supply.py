@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vaultbridge.catalog.adapter import PLUS, check_adapter
 from vaultbridge.catalog.catalog import Catalog, Entry, HubSource, ModelRole, this_platform
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.found import Elsewhere
@@ -106,6 +107,7 @@ class Supply:
         embedders and rerankers an address, ``http://host:port/v1#model``.
 
         What other programs have fetched has a name too. A chat model and a base model may stand in for each other.
+        ``model+adapter``, two names or paths, is a model with a LoRA adapter on top.
         Raises ModelMissing if there is no such name or path or it is not fetched yet, ModelInvalid if the file is not
         what the role needs, ConfigError if the model is for another role.
         """
@@ -117,6 +119,8 @@ class Supply:
         if not path.exists():
             if local := next((model for model in self.others() if model.name == name_or_path), None):
                 return self._local(local, role)
+            if PLUS in name_or_path and role in _GENERATORS:
+                return self._adapted(name_or_path, role)
             if path.suffix == ".gguf" or len(path.parts) > 1:
                 raise ModelMissing(f"There is no model at {path}.", "Check the path, or see: vaultbridge models list")
             self.catalog.get(name_or_path)  # raises, naming the close ones
@@ -152,6 +156,20 @@ class Supply:
         if local.role is not None and local.role != role and not (local.role in _GENERATORS and role in _GENERATORS):
             raise ConfigError(f"{local.name} is for the role {local.role}, not {role}.", "See: vaultbridge models list")
         return replace(self._own(local.path, role), name=local.name)
+
+    def _adapted(self, name_or_path: str, role: ModelRole) -> Model:
+        """Which is a model of its own to everybody: all that it has in its cache was computed with the adapter."""
+        base, _, wanted = name_or_path.rpartition(PLUS)
+        model, path = self.resolve(base, role), Path(wanted).expanduser()
+        if "adapter" in model.options:
+            raise ConfigError(f"{name_or_path} asks for two adapters.", "One can be used at a time.")
+        local = next((local for local in self.others() if local.name == wanted), None)
+        path = local.path if local and not path.exists() else path
+        if not path.exists():
+            raise ModelMissing(f"There is no adapter {wanted}.", "Name a file, or fetch it: vaultbridge models pull")
+        check_adapter(path, model.path)
+        name = f"{model.name}{PLUS}{local.name if local else path.stem}"
+        return replace(model, name=name, options={**model.options, "adapter": path})
 
     def _own(self, path: Path, role: ModelRole) -> Model:
         if role in _GENERATORS:

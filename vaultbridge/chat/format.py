@@ -23,7 +23,7 @@ class Format:
     frame: Frame
     notes: int
     tokens: int
-    best_last: bool = False
+    best_last: bool = True
     packed: bool = True
 
     def instructions(self, words: Phrases) -> str:
@@ -36,11 +36,11 @@ class Format:
 
     def stop(self, words: Phrases) -> tuple[str, ...]:
         """What ends an answer: after examples a model may go on with notes of its own."""
-        return (f"\n{words.opening}",) if self.frame == "example" else ()
+        return (f"\n{words.opening}", f"\n\n{words.opening}") if self.frame == "example" else ()
 
 
 SIZES = (
-    (700e6, Format("example", notes=3, tokens=700, best_last=True)),
+    (700e6, Format("example", notes=3, tokens=700)),
     (2.5e9, Format("marked", notes=6, tokens=1500)),
     (8e9, Format("marked", notes=8, tokens=3000)),
     (float("inf"), Format("marked", notes=12, tokens=6000)),
@@ -53,4 +53,4 @@ UNKNOWN = 1e9
 def format_of(model: GeneratorInfo) -> Format:
     """The format for a model, by its size and whether it was taught to chat (``docs/benchmarks.md``)."""
     chosen = next(form for size, form in SIZES if (model.parameters or UNKNOWN) < size)
-    return chosen if model.chat else replace(chosen, frame="example", best_last=True)
+    return chosen if model.chat else replace(chosen, frame="example")

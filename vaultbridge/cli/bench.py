@@ -75,10 +75,10 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Hold decoding against its limit: the speed at which this machine reads weights, keys and values."""
+    from vaultbridge.builds import BACKENDS
     from vaultbridge.engine.load import load_class
     from vaultbridge.lab.bench import Bench
     from vaultbridge.lab.rig import CPU, Setup
-    from vaultbridge.wiring import BACKENDS
 
     picture = _plot_file(plot) if plot else None
     settings = settings_of(

@@ -41,7 +41,7 @@ _REMEDY = "Fetch it again, or choose another: vaultbridge models list"
 
 async def try_model(role: ModelRole, model: Model, settings: Settings) -> Check:
     """Load a model, let it do what it is for, and end its process."""
-    from vaultbridge.wiring import build_of
+    from vaultbridge.builds import build_of
 
     name = f"{role} {model.name}"
     host = Host(role, await asyncio.to_thread(build_of, role, model, settings))

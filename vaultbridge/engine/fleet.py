@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from vaultbridge.core.duration import NEVER
 from vaultbridge.core.errors import NotReady
@@ -37,9 +37,9 @@ class Loaded:
     """A model that is loaded, and when it leaves if nobody asks it any more, in seconds since 1970; None: never."""
 
     name: str
-    needed: int
-    context: int
-    expires: float | None
+    needed: int = 0
+    context: int = 0
+    expires: float | None = None
 
 
 class Berth:
@@ -50,6 +50,7 @@ class Berth:
         self.keep_alive = keep_alive
         self.load: Load | None = None
         self.host: Host | None = None
+        self.again = False  # it could not be loaded, and may be tried again
         self.users = 0
         self.left = 0.0  # when nobody used it any more, by the monotonic clock
         self.leaving: asyncio.Task[None] | None = None
@@ -122,14 +123,12 @@ class Fleet:
         return self._names
 
     async def look(self) -> None:
-        """See which models there are now. One that could not be loaded may be a better file by now, and is tried again."""
+        """See which models there are now. One that could not be loaded may be another file by now: it may try again."""
         names = tuple(dict.fromkeys(await asyncio.to_thread(self._installed)))
         self._names = names
         self._usual = self._usual if self._usual in names else next(iter(names), "")
-        async with self._door:
-            for berth in list(self._berths.values()):
-                if berth.host is not None and berth.host.state == "failed" and not berth.users:
-                    await self._unload(berth)
+        for berth in self._berths.values():
+            berth.again = berth.host is not None and berth.host.state == "failed"
 
     def default(self, role: GeneratorRole = "chat") -> str:
         """The model for requests that name none of them; empty if there is no model."""
@@ -183,6 +182,11 @@ class Fleet:
             berth.load = await asyncio.to_thread(self._plan, name)
         return berth.load
 
+    def context(self, name: str) -> int:
+        """Tokens of a conversation with a model, as far as it is planned; 0 where it is not."""
+        berth = self._berths.get(name)
+        return berth.load.context if berth is not None and berth.load is not None else 0
+
     async def start(self) -> None:
         """Begin to load the default model, before anybody asks it."""
         if name := self.default():
@@ -190,22 +194,28 @@ class Fleet:
             await berth.enter(None)
             berth.leave()
 
-    async def keep(self, name: str, keep_alive: float | None) -> None:
-        """Load a model, and keep it for so long; nothing at all ends it, when nobody uses it. Raises why it cannot."""
+    async def keep(self, name: str, keep_alive: float | None) -> Literal["load", "unload"]:
+        """Load a model and keep it for so long; for no time at all: end it, as soon as nobody uses it.
+
+        Says which it was. Raises what keeps the model from being loaded.
+        """
         berth = self._berth(name)
         if keep_alive == 0:
             berth.keep_alive = 0.0
             await self._end_idle(berth)
-            return
+            return "unload"
         host = await berth.enter(keep_alive)
         try:
             await host.ready()
         finally:
             berth.leave()
+        return "load"
 
     async def enter(self, berth: Berth, keep_alive: float | None) -> Host:
         """Wait for room, and hold it until ``leave``. Raises ModelMissing, ModelInvalid, NotReady at the end."""
         async with self._door:
+            if berth.again:
+                await self._unload(berth)
             load = await self.planned(berth.name)
             while not self._fits(berth, load.needed):
                 await self._make_room(berth)
@@ -277,6 +287,7 @@ class Fleet:
                 await self._unload(berth)
 
     async def _unload(self, berth: Berth) -> None:
-        host, berth.host, berth.load, berth.keep_alive = berth.host, None, None, self._keep_alive
+        host, berth.host, berth.load = berth.host, None, None
+        berth.keep_alive, berth.again = self._keep_alive, False
         if host is not None:
             await host.close()

@@ -21,7 +21,6 @@ from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.server.metrics import Metrics
 from vaultbridge.server.options import Defaults
 
-
 EXTRACTIVE = "passages"
 """The model id under which answers without a model are given."""
 
@@ -85,10 +84,14 @@ class ModelNames:
     strict: bool = False
     reranker: str = ""
 
+    def usual(self, role: GeneratorRole = "chat") -> str:
+        """The language model for requests that name none."""
+        return self.chat.default(role) or EXTRACTIVE
+
     @property
     def generator(self) -> str:
         """The usual chat model."""
-        return self.chat.default() or EXTRACTIVE
+        return self.usual()
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -110,7 +113,7 @@ class ModelNames:
         named = self.base(asked)
         if named in self.generators:
             return named
-        usual = self.chat.default(role) or EXTRACTIVE
+        usual = self.usual(role)
         self.check(asked, usual)
         return usual
 

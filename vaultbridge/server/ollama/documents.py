@@ -45,7 +45,7 @@ class AnswerLine(TypedDict):
     model: str
     created_at: str
     done: bool
-    done_reason: NotRequired[Literal["stop", "length", "load"]]
+    done_reason: NotRequired[Literal["stop", "length", "load", "unload"]]
     total_duration: NotRequired[int]
     load_duration: NotRequired[int]
     prompt_eval_count: NotRequired[int]
@@ -136,9 +136,9 @@ class Envelope:
         line["vaultbridge"] = ended_view(ending.sources, finished.timings)
         return line
 
-    def loaded(self) -> Line:
-        """The answer to a request without a question."""
+    def moved(self, reason: Literal["load", "unload"]) -> Line:
+        """The answer to a request without a question, which only moves the model."""
         line = self.line(Said())
         line["done"] = True
-        line["done_reason"] = "load"
+        line["done_reason"] = reason
         return line

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from vaultbridge.core.errors import UnknownModel
-from vaultbridge.server.services import ModelFacts, Services
+from vaultbridge.engine.fleet import Loaded
+from vaultbridge.server.services import EXTRACTIVE, ModelFacts, Services
 
 _NEVER = "9999-12-31T23:59:59Z"
 """When a model is unloaded that stays loaded."""
@@ -80,7 +81,7 @@ class ShowView(TypedDict):
 
 
 def tags(services: Services) -> TagsView:
-    """The chat model in its three forms, the embedder and the reranker."""
+    """Each language model in its three forms, the embedder and the reranker."""
     return {"models": [_tag(services, name) for name in services.names.ids]}
 
 
@@ -91,7 +92,7 @@ def show(services: Services, name: str) -> ShowView:
         if names.strict:
             raise UnknownModel(f"The model {name!r} is not served here.", "See /api/tags.", param="model")
         name = names.generator
-    facts = services.facts.get(names.base(name), ModelFacts())
+    facts = services.facts(names.base(name))
     info: dict[str, Any] = {"general.architecture": _ARCHITECTURE, "general.basename": name}
     if facts.context:
         info[f"{_ARCHITECTURE}.context_length"] = facts.context
@@ -99,7 +100,7 @@ def show(services: Services, name: str) -> ShowView:
         "modelfile": "",
         "parameters": "",
         "template": "",
-        "modified_at": _time(facts),
+        "modified_at": _time(facts.modified),
         "details": _details(facts),
         "model_info": info,
         "capabilities": _capabilities(services, name),
@@ -107,19 +108,20 @@ def show(services: Services, name: str) -> ShowView:
 
 
 def running(services: Services) -> ProcessesView:
-    """The models that are loaded at this moment."""
+    """The models that are loaded at this moment; embedder and reranker stay."""
     names = services.names
-    ids = {"generator": names.generator, "embedder": names.embedder, "reranker": names.reranker}
-    loaded = [ids[model.name] for model in services.models if model.state == "ready" and model.name in ids]
-    return {"models": [_running(services, name) for name in dict.fromkeys(loaded)]}
+    ids = {"embedder": names.embedder, "reranker": names.reranker}
+    staying = [ids[model.name] for model in services.models if model.state == "ready" and model.name in ids]
+    models = [_running(services, one) for one in services.fleet.loaded()]
+    return {"models": [*models, *(_running(services, Loaded(name)) for name in staying)]}
 
 
 def _tag(services: Services, name: str) -> ModelView:
-    facts = services.facts.get(services.names.base(name), ModelFacts())
+    facts = services.facts(services.names.base(name))
     return {
         "name": name,
         "model": name,
-        "modified_at": _time(facts),
+        "modified_at": _time(facts.modified),
         "size": facts.size,
         "digest": _digest(name),
         "details": _details(facts),
@@ -127,26 +129,26 @@ def _tag(services: Services, name: str) -> ModelView:
     }
 
 
-def _running(services: Services, name: str) -> RunningView:
-    facts = services.facts.get(name, ModelFacts())
+def _running(services: Services, one: Loaded) -> RunningView:
+    facts = services.facts(one.name)
     return {
-        "name": name,
-        "model": name,
-        "size": facts.size,
-        "digest": _digest(name),
+        "name": one.name,
+        "model": one.name,
+        "size": one.needed or facts.size,
+        "digest": _digest(one.name),
         "details": _details(facts),
-        "expires_at": _NEVER,
+        "expires_at": _NEVER if one.expires is None else _time(one.expires),
         "size_vram": 0,
-        "context_length": facts.context,
+        "context_length": one.context or facts.context,
     }
 
 
 def _capabilities(services: Services, name: str) -> list[Capability]:
     names, base = services.names, services.names.base(name)
     # Passages, which are served where there is no model, call no tools.
-    chats: list[Capability] = ["completion", "tools"] if base in services.facts else ["completion"]
+    chats: list[Capability] = ["completion"] if base == EXTRACTIVE else ["completion", "tools"]
     embeds: list[Capability] = ["embedding"] if name == names.embedder else []
-    return [*(chats if base == names.generator else ()), *embeds]
+    return [*(chats if base in names.generators else ()), *embeds]
 
 
 def _details(facts: ModelFacts) -> DetailsView:
@@ -160,8 +162,8 @@ def _details(facts: ModelFacts) -> DetailsView:
     }
 
 
-def _time(facts: ModelFacts) -> str:
-    return datetime.fromtimestamp(facts.modified, timezone.utc).isoformat().replace("+00:00", "Z")
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 def _digest(name: str) -> str:

@@ -7,8 +7,9 @@ from fastapi.responses import Response
 from typing_extensions import TypedDict
 
 from vaultbridge import __version__
+from vaultbridge.core.dialogue import Continuation
 from vaultbridge.core.errors import InvalidRequest
-from vaultbridge.server.asking import CLIENT_LEFT, ask, opened
+from vaultbridge.server.asking import CLIENT_LEFT, ask, opened, opening, streaming
 from vaultbridge.server.connection import while_connected
 from vaultbridge.server.ndjson import MEDIA_TYPE, LineStream
 from vaultbridge.server.ollama.answer import lines, whole
@@ -37,30 +38,32 @@ root_router = APIRouter()
 
 @router.post("/chat", response_model=ChatLine, responses=streams(ChatLine, ChatLine, MEDIA_TYPE))
 async def chat(request: Request, body: ChatRequest) -> Response | Line:
-    """Answer a conversation, grounded in the vault; without messages, say that the model is there."""
+    """Answer a conversation, grounded in the vault; without messages, load the model, or end it (``keep_alive`` 0)."""
     return await _answer(request, body, chat=True)
 
 
 @router.post("/generate", response_model=GenerateLine, responses=streams(GenerateLine, GenerateLine, MEDIA_TYPE))
 async def generate(request: Request, body: GenerateRequest) -> Response | Line:
-    """Answer a prompt, or continue a text, grounded in the vault; without a prompt, say that the model is there."""
+    """Answer a prompt, or continue a text, grounded in the vault; without a prompt, load the model, or end it."""
     return await _answer(request, body, chat=False)
 
 
 async def _answer(request: Request, body: ChatRequest | GenerateRequest, *, chat: bool) -> Response | Line:
     services = services_of(request)
-    envelope = Envelope(services.names.generator, chat, body.thinks)
     prompt = body.to_prompt()
+    served = services.names.serving(body.id, "completion" if isinstance(prompt, Continuation) else "chat")
+    envelope = Envelope(served, chat, body.thinks)
     if prompt is None:
-        services.names.check(body.id, services.names.generator)
-        return envelope.loaded()
-    events = ask(services, request.headers, body.id, prompt, body.sampling(), body.vaultbridge)
+        moved = await while_connected(request, services.fleet.keep(served, body.keeps))
+        return envelope.moved(moved) if moved is not None else Response(status_code=CLIENT_LEFT)
+    events = ask(services, request.headers, body.id, prompt, body.sampling(), body.vaultbridge, body.keeps)
     if body.streams:
         # A client may leave while it still waits in the queue.
-        start = await while_connected(request, opened(events))
-        if start is None:
+        begun = await while_connected(request, opening(events))
+        if begun is None:
             return Response(status_code=CLIENT_LEFT)
-        return LineStream(lines(envelope, *start), keep_alive=lambda: envelope.line(Said()))
+        documents = streaming(begun, services.index.freshness, lambda start: lines(envelope, *start))
+        return LineStream(documents, keep_alive=lambda: envelope.line(Said()))
 
     async def collected() -> Line:
         first, rest = await opened(events)
@@ -86,8 +89,10 @@ async def embed_prompt(request: Request, body: EmbeddingRequest) -> Response | V
 
 @router.get("/tags")
 async def list_models(request: Request) -> TagsView:
-    """The models that are served: the chat model as it is, always grounded and never grounded, and the embedder."""
-    return tags(services_of(request))
+    """The models that are served: every language model as it is, always grounded and never, and the embedder."""
+    services = services_of(request)
+    await services.fleet.look()
+    return tags(services)
 
 
 @router.post("/show")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 from vaultbridge.core.dialogue import Continuation, Conversation, Grammar, Message, Prompt, Sampling, Tool
+from vaultbridge.core.duration import seconds_of
 from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.server.bounds import (
     MOST_TOKENS,
@@ -28,21 +28,14 @@ from vaultbridge.server.ollama.messages import ChatMessage, no_images, to_messag
 from vaultbridge.server.options import VaultOptions
 
 LATEST = ":latest"
-_DURATION = re.compile(r"[-+]?((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+|[-+]?\d+(\.\d+)?")
 
 _CUT = BeforeValidator(lambda value: int(value) if isinstance(value, float) and math.isfinite(value) else value)
 Whole = Annotated[int, _CUT]
 """A number without a fraction; Ollama cuts one off."""
 
 
-def _duration(value: float | str) -> float | str:
-    if isinstance(value, str) and not _DURATION.fullmatch(value):
-        raise ValueError('a duration is seconds, or a text such as "5m" or "1h30m"')
-    return value
-
-
-KeepAlive = Annotated[FiniteFloat | str, AfterValidator(_duration)]
-"""How long a model is wanted in memory: seconds or a duration, negative for ever. Ours stay loaded."""
+KeepAlive = Annotated[FiniteFloat | str, AfterValidator(seconds_of)]
+"""How long a model is wanted in memory when nobody asks it: seconds or a duration, negative for ever."""
 
 
 class _Request(BaseModel):
@@ -50,6 +43,11 @@ class _Request(BaseModel):
 
     model: str = ""
     keep_alive: KeepAlive | None = None
+
+    @property
+    def keeps(self) -> float | None:
+        """``keep_alive`` in seconds."""
+        return None if self.keep_alive is None else seconds_of(self.keep_alive)
 
     @property
     def id(self) -> str:

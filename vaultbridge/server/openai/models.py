@@ -20,7 +20,7 @@ class ModelCard(TypedDict):
 
 
 class ModelsView(TypedDict):
-    """The chat model as it is, always grounded and never grounded, the embedder and the reranker."""
+    """Each language model as it is, always grounded and never grounded, the embedder and the reranker."""
 
     object: Literal["list"]
     data: list[ModelCard]

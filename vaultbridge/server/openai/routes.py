@@ -10,9 +10,8 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
-from vaultbridge.chat.service import AnswerEvent
 from vaultbridge.core.dialogue import Prompt, Sampling
-from vaultbridge.server.asking import CLIENT_LEFT, Events, ask, opened
+from vaultbridge.server.asking import CLIENT_LEFT, Begun, Events, ask, opened, opening, streaming
 from vaultbridge.server.connection import while_connected
 from vaultbridge.server.openai.answer import chunks, whole
 from vaultbridge.server.openai.chat import ChatBody, ChatEnvelope
@@ -33,14 +32,12 @@ from vaultbridge.server.vault.identity import right_vault
 
 router = APIRouter(dependencies=[Depends(right_vault)])
 
-Begun = tuple[AnswerEvent, Events]
-
 
 @router.post("/v1/chat/completions", tags=["answers"], response_model=None, responses=streams(ChatView, ChatChunk))
 async def chat_completions(request: Request, body: ChatBody) -> Response:
     """Answer a conversation, grounded in the vault."""
     services = services_of(request)
-    envelope = ChatEnvelope(services.names.generator)
+    envelope = ChatEnvelope(services.names.serving(body.model))
     events = _ask(services, request, body, body.to_conversation(), body.sampling())
     if body.stream:
         return await _stream(request, events, lambda begun: chunks(envelope, *begun, body.wants_usage), envelope.quiet)
@@ -56,7 +53,7 @@ async def chat_completions(request: Request, body: ChatBody) -> Response:
 async def completions(request: Request, body: CompletionBody) -> Response:
     """Continue a text, grounded in the vault; sources are never put into the text."""
     services = services_of(request)
-    envelope = CompletionEnvelope(services.names.generator, body.echoed)
+    envelope = CompletionEnvelope(services.names.serving(body.model, "completion"), body.echoed)
     events = _ask(services, request, body, body.to_continuation(), body.sampling())
     if body.stream:
         return await _stream(request, events, lambda begun: chunks(envelope, *begun, body.wants_usage), envelope.quiet)
@@ -67,7 +64,8 @@ async def completions(request: Request, body: CompletionBody) -> Response:
 async def responses(request: Request, body: ResponsesBody) -> Response:
     """Answer a conversation, grounded in the vault. Nothing is stored."""
     services = services_of(request)
-    answering = Answering(body.to_view(f"resp_{uuid.uuid4().hex}", int(time.time()), services.names.generator))
+    served = services.names.serving(body.model)
+    answering = Answering(body.to_view(f"resp_{uuid.uuid4().hex}", int(time.time()), served))
     events = _ask(services, request, body, body.to_conversation(), body.sampling())
     if body.stream:
         return await _stream(
@@ -89,10 +87,11 @@ async def _stream(
     named: bool = False,
 ) -> Response:
     # A client may leave while it still waits in the queue.
-    begun = await while_connected(request, opened(events))
+    begun = await while_connected(request, opening(events))
     if begun is None:
         return Response(status_code=CLIENT_LEFT)
-    return event_stream(chunks_of(begun), keep_alive, named=named)
+    freshness = services_of(request).index.freshness
+    return event_stream(streaming(begun, freshness, chunks_of), keep_alive, named=named)
 
 
 async def _whole(
@@ -126,8 +125,10 @@ async def rerank(request: Request, body: RerankBody) -> Response:
 @router.head("/v1/models", include_in_schema=False, response_model=None)
 @router.get("/v1/models", tags=["models"], response_model=None, responses=replies(ModelsView))
 async def models(request: Request) -> ModelsView:
-    """The ids that are served: the generator as it is, always grounded and never grounded, and the embedder."""
-    return models_view(services_of(request).names)
+    """The ids that are served: every installed language model as it is, always grounded and never, and the embedder."""
+    services = services_of(request)
+    await services.fleet.look()
+    return models_view(services.names)
 
 
 @router.head("/v1/models/{name:path}", include_in_schema=False, response_model=None)

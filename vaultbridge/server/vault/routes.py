@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -30,6 +32,7 @@ from vaultbridge.server.vault.models import (
     models_view,
 )
 from vaultbridge.server.vault.related import MOST_NOTES, RelatedBody, related_view
+from vaultbridge.server.vault.roles import RoleBody, RolesView, choose_model, roles_view
 from vaultbridge.server.vault.views import NoteView, SearchView, StatusView, note_view, search_view, status_view
 from vaultbridge.server.vault.warm import WarmBody, WarmView, warm_view
 
@@ -147,5 +150,26 @@ async def models(request: Request) -> ModelsView:
 async def pull(request: Request, body: PullBody) -> Response:
     """Fetch a model, with its progress as events. A client that goes away ends it; the next pull goes on from there."""
     check_pull(body)
-    pulling = Pull(services_of(request).puller(), body.model)
-    return event_stream(pulling.events(), lambda: pulling.last)
+    services = services_of(request)
+    pulling = Pull(services.puller(), body.model)
+
+    async def told() -> AsyncGenerator[PullEvent, None]:
+        async with aclosing(pulling.events()) as events:
+            async for event in events:
+                if event["type"] == "end":
+                    await services.fleet.look()  # so that the model can be asked as soon as its user knows of it
+                yield event
+
+    return event_stream(told(), lambda: pulling.last)
+
+
+@router.get("/roles", response_model=None, responses=replies(RolesView))
+async def roles(request: Request) -> RolesView:
+    """Which model serves each purpose, what was chosen, and what could be."""
+    return await roles_view(services_of(request))
+
+
+@router.post("/roles", response_model=None, responses=replies(RolesView))
+async def choose_role(request: Request, body: RoleBody) -> RolesView:
+    """Choose a model for a purpose: at once for chat and completion, with the next start for embed and rerank."""
+    return await choose_model(services_of(request), body)

@@ -40,7 +40,7 @@ class WarmView(TypedDict):
 
 async def warm_view(services: Services, body: WarmBody, headers: Headers) -> WarmView:
     """Whether it was prefilled, how many tokens it has, how many of them were cached, and what may be cited."""
-    services.names.check(body.model, services.names.generator)
+    served = services.names.serving(body.model)
     chosen = choose(body.vaultbridge, headers, body.model, services.defaults)
     warmed = await services.chat.warm(
         Request(
@@ -49,6 +49,7 @@ async def warm_view(services: Services, body: WarmBody, headers: Headers) -> War
             scope=chosen.scope,
             k=chosen.k,
             note=chosen.note,
+            model=served,
         )
     )
     usage = warmed.usage
