@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CLIENTS := tests/clients
 NODE := $(CLIENTS)/node_modules/.ready
+PLUGIN := obsidian-plugin
 STARTERS := smollm2-135m-instruct multilingual-e5-small all-minilm-l6-v2 gemma-3-270m
 
-.PHONY: help setup models demo test clients conformance fuzz load soak lint serve clean
+.PHONY: help setup models demo test plugin clients conformance fuzz load soak lint serve clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -32,7 +33,14 @@ demo: $(READY) ## ask the sample vault a question, from nothing to an answer wit
 $(NODE): $(CLIENTS)/package.json
 	@if command -v npm > /dev/null; then npm install --prefix $(CLIENTS) --loglevel=error && touch $@; fi
 
-test: $(READY) models $(NODE) ## run every test
+$(PLUGIN)/node_modules/.ready: $(PLUGIN)/package.json
+	@npm install --prefix $(PLUGIN) --loglevel=error && touch $@
+
+plugin: ## build the Obsidian plugin, and run its linter and its own tests
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(PLUGIN)/node_modules/.ready && cd $(PLUGIN) && npm run --silent lint && npm test --silent && npm run --silent build; \
+	 else echo "npm is not installed: the Obsidian plugin is not built and not tested"; fi
+
+test: $(READY) models $(NODE) plugin ## run every test
 	$(BIN)/python -m pytest
 
 clients: $(READY) models $(NODE) ## try every client of docs/clients.md, and write its table anew
@@ -63,4 +71,4 @@ serve: $(READY) ## serve a vault: make serve VAULT=path/to/vault
 	$(BIN)/vaultbridge serve --vault "$(VAULT)"
 
 clean: ## remove what set-up made, fetched models excepted
-	rm -rf $(VENV) $(CLIENTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS)/node_modules $(PLUGIN)/node_modules $(PLUGIN)/main.js .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,9 +10,12 @@ const common = {
   bundle: true,
   target: "es2022",
   logLevel: "warning",
+  metafile: true,
 };
 
-await (what === "host"
+const MOST_BYTES = 300_000;
+
+const { metafile } = await (what === "host"
   ? build({
       ...common,
       entryPoints: ["tests/host/host.ts"],
@@ -32,3 +35,5 @@ await (what === "host"
       external: ["obsidian", "@codemirror/*", "node:*"],
       supported: { "dynamic-import": false },
     }));
+const bytes = metafile.outputs["main.js"]?.bytes ?? 0;
+if (bytes > MOST_BYTES) throw new Error(`main.js has ${bytes} bytes, more than ${MOST_BYTES}`);

@@ -6,37 +6,36 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from vaultbridge.backends.memory import memory
-from vaultbridge.builds import FAKES, context_of, embedder_build, generator_build, reranker_build
+from vaultbridge.builds import FAKES, embedder_build, reranker_build
+from vaultbridge.catalog.catalog import ModelRole
 from vaultbridge.catalog.choice import AUTO, NONE, choose_embedder, choose_generator, choose_reranker
-from vaultbridge.catalog.fitting import room_of
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.inventory import Inventory
 from vaultbridge.catalog.pull import Puller
-from vaultbridge.catalog.roles import Roles
+from vaultbridge.catalog.roles import Role, Roles
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.chat.service import ChatService
 from vaultbridge.core.duration import seconds_of
-from vaultbridge.core.machine import Memory
-from vaultbridge.core.ports import ChunkStore, ModelHub
+from vaultbridge.core.errors import VaultbridgeError
+from vaultbridge.core.ports import ChunkStore, Clock, ModelHub
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.batcher import Batcher
-from vaultbridge.engine.fleet import Fleet, Load
-from vaultbridge.engine.generator import HostedGenerator
+from vaultbridge.engine.fleet import Fleet
+from vaultbridge.engine.generator import Home, HostedGenerator
 from vaultbridge.engine.host import Host
 from vaultbridge.engine.load import load_class
 from vaultbridge.engine.reranker import HostedReranker
-from vaultbridge.fitted import fitted, machine
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.report import IndexReport
+from vaultbridge.language_models import LanguageModels, Room, is_short_of_memory
 from vaultbridge.place import Place, lock, place_of
 from vaultbridge.retrieve.floors import Floors
 from vaultbridge.retrieve.rescoring import Rescoring
@@ -53,8 +52,6 @@ log = logging.getLogger(__name__)
 
 RECOMMENDED = "gemma-3-4b-it"
 """The model to fetch instead of a starter."""
-LITTLE_MEMORY = 5
-"""Of the computer's memory, in percent: with less of it available, idle models leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +82,8 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
     """
     place = place_of(settings)
     supply = supply_of(settings)
-    inventory = Inventory(partial(supply_of, settings))
-    await asyncio.to_thread(inventory.look)
     roles = Roles(place.folder / "roles.json")
-    settings = _as_chosen(settings, roles, inventory)
+    settings = _as_chosen(settings, roles, supply)
     generator_model = _generator(settings, supply)
     embedder_model, no_embedder = _embedder(settings, supply, place)
     reranker_model = _reranker(settings, supply)
@@ -114,22 +109,20 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             reranker = HostedReranker(reranker_model.name, hosts[-1], activity)
             stack.push_async_callback(hosts[-1].close)
         clock = load_class("vaultbridge.backends.clock:SystemClock")()
-        room = await _room(settings, supply, (embedder_model, reranker_model))
-        fleet = Fleet(
-            partial(_load, settings, generator_model, room),
-            partial(_language_models, settings, generator_model, inventory),
+        inventory = Inventory(partial(supply_of, settings))
+        room = await asyncio.to_thread(Room.of, settings, _memory_of((embedder_model, reranker_model), supply))
+        models = LanguageModels(settings, generator_model, room, inventory, partial(supply_of, settings))
+        fleet = await _fleet(
+            settings,
+            roles,
+            models,
+            room.budget,
             lambda name, home: HostedGenerator(
                 name, home, activity, settings.engine.queue, settings.engine.deadline, metrics.observe
             ),
-            room.budget,
-            seconds_of(settings.models.keep_alive),
             clock,
         )
         stack.push_async_callback(fleet.close)
-        await fleet.look()
-        if "generator" not in settings.models.model_fields_set:
-            fleet.choose("chat", roles.chosen("chat"))
-        fleet.choose("completion", roles.chosen("completion"))
         floors = Floors(place.folder, store, embeddings)
         backfill = Backfill(store, embeddings, clock, floors.renew)
         observer = load_class("vaultbridge.backends.observer:Observer")(place.vault)
@@ -177,7 +170,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         tasks = [asyncio.create_task(backfill.run(), name="backfill")]
         if watch:
             tasks.append(asyncio.create_task(indexer.run(), name="indexer"))
-            tasks.append(asyncio.create_task(fleet.watch(_is_short_of_memory), name="memory"))
+            tasks.append(asyncio.create_task(fleet.watch(is_short_of_memory), name="memory"))
             for host in hosts:
                 host.start()
             await fleet.start()
@@ -191,7 +184,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             backfill,
             store,
             _describe(fleet.default(), embedder_model, reranker_model),
-            (await fleet.planned(fleet.default())).chosen if fleet.names else "",
+            await _chosen_way(fleet),
         )
 
 
@@ -263,56 +256,45 @@ def _reranker(settings: Settings, supply: Supply) -> Model | None:
     return choose_reranker(wanted, supply) if own == AUTO else Model(Path(wanted).stem, Path(wanted), own)
 
 
-def _as_chosen(settings: Settings, roles: Roles, inventory: Inventory) -> Settings:
+def _as_chosen(settings: Settings, roles: Roles, supply: Supply) -> Settings:
     """The settings with the embedder and the reranker that were chosen, where nobody set one and it is still there."""
-    there = {model.name for model in inventory.models}
-    chosen = {"embedder": roles.chosen("embed"), "reranker": roles.chosen("rerank")}
-    ours = {key: name for key, name in chosen.items() if name in there and key not in settings.models.model_fields_set}
-    return settings.model_copy(update={"models": settings.models.model_copy(update=ours)}) if ours else settings
+    wanted: tuple[tuple[Role, ModelRole], ...] = (("embed", "embedder"), ("rerank", "reranker"))
+    chosen: dict[str, str] = {}
+    for role, key in wanted:
+        if (name := roles.chosen(role)) and key not in settings.models.model_fields_set:
+            with suppress(VaultbridgeError):
+                chosen[key] = supply.resolve(name, key).name
+    return settings.model_copy(update={"models": settings.models.model_copy(update=chosen)}) if chosen else settings
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """Memory for language models: ``budget`` in bytes, and ``others``: what is not theirs of what is free ``here``."""
-
-    budget: int
-    others: int
-    here: Memory
+def _memory_of(models: Iterable[Model | None], supply: Supply) -> int:
+    """Bytes that models of the catalogue take."""
+    return sum(supply.catalog.get(model.name).memory for model in models if model and model.name in supply.catalog)
 
 
-async def _room(settings: Settings, supply: Supply, others: Iterable[Model | None]) -> _Room:
-    """What the settings say, or else what is free beside the other models."""
-    entries = [supply.catalog.get(other.name) for other in others if other and other.name in supply.catalog]
-    used = settings.models.generator != NONE and settings.models.backend != FAKES
-    here = await asyncio.to_thread(machine if used else memory)
-    free = room_of(here)
-    budget = int(settings.models.memory * 1e9) or free - sum(entry.memory for entry in entries)
-    return _Room(budget, free - budget, here)
+async def _fleet(
+    settings: Settings,
+    roles: Roles,
+    models: LanguageModels,
+    budget: int,
+    generator: Callable[[str, Home], HostedGenerator],
+    clock: Clock,
+) -> Fleet:
+    """The language models, with those that the user chose as the defaults where the settings leave it open."""
+    keep_alive = seconds_of(settings.models.keep_alive)
+    fleet = Fleet(models.load, models.installed, generator, budget, keep_alive, clock)
+    await fleet.look()
+    if "generator" not in settings.models.model_fields_set:
+        fleet.choose("chat", roles.chosen("chat"))
+    fleet.choose("completion", roles.chosen("completion"))
+    return fleet
 
 
-def _load(settings: Settings, usual: Model | None, room: _Room, name: str) -> Load:
-    """How a language model is run: chosen as if it had all of the room, since the others leave when it is wanted."""
-    model = usual if usual and usual.name == name else supply_of(settings).resolve(name, "chat")
-    fit = fitted(settings.engine, model, room.others, room.here)
-    settings = settings.model_copy(update={"engine": fit.engine})
-    needed = fit.needed or _facts_of(model.path, 0).size
-    return Load(generator_build(model, settings), needed, context_of(model, settings), fit.chosen)
-
-
-def _language_models(settings: Settings, usual: Model | None, inventory: Inventory) -> list[str]:
-    """The names of all, the usual one first."""
-    found = [model.name for model in inventory.look() if model.role in ("chat", "completion")]
-    if settings.models.generator == NONE:
-        return []
-    if settings.models.backend == FAKES:
-        return [FAKES]
-    usual = usual or choose_generator(AUTO, supply_of(settings))
-    return [usual.name, *found] if usual else found
-
-
-def _is_short_of_memory() -> bool:
-    here = memory()
-    return here.available * 100 < here.total * LITTLE_MEMORY
+async def _chosen_way(fleet: Fleet) -> str:
+    """What was decided for the usual model; one that cannot be loaded says why when it is asked."""
+    with suppress(VaultbridgeError):
+        return (await fleet.planned(fleet.default())).chosen if fleet.default() else ""
+    return ""
 
 
 def _facts(inventory: Inventory, fleet: Fleet, running: Iterable[Model | None], name: str) -> ModelFacts:

@@ -122,6 +122,20 @@ def test_scrolling_and_typing_are_the_users_while_it_writes(host: Host) -> None:
     assert max(busy) < FRAME_MS
 
 
+def test_a_slow_task_would_be_seen(host: Host) -> None:
+    """The control for the measure of all tasks."""
+    with tasks(host.page) as busy:
+        host.page.evaluate(
+            """ms => new Promise((resolve) => setTimeout(() => {
+              let sum = 0;
+              for (const end = performance.now() + 6 * ms; performance.now() < end;) sum += Math.sqrt(sum + 1);
+              resolve(sum > 0);
+            }))""",
+            FRAME_MS,
+        )
+    assert max(busy) > FRAME_MS
+
+
 def test_what_would_change_is_accepted_and_rejected(host: Host) -> None:
     host.start({"Basil.md": "Before.\n\nPlant the basil in April, and water it every week.\n\nAfter."})
     host.open("Basil.md", "Plant the basil in April, and water it every week.")

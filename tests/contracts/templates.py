@@ -1,58 +1,24 @@
-"""Small chat templates after the published formats of three families."""
+"""Small chat templates after the published formats."""
 
 from __future__ import annotations
 
-# Refuses a system turn and two turns of one role; knows no tools.
+from vaultbridge.backends.gemma_template import GEMMA, GEMMA4
+
+# Gemma 1 and 2 refuse a system turn; the own one, for files without any, does the same.
+GEMMA1 = GEMMA2 = GEMMA
+
+# 3 and 3n write it in front of the first question, and refuse two turns of one role; they know no tools.
 GEMMA3 = (
-    "{{ bos_token }}{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    "{% for m in messages %}"
+    "{{ bos_token }}{% set system = messages[0].role == 'system' %}"
+    "{% for m in (messages[1:] if system else messages) %}"
     "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}"
-    "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}<end_of_turn>\n"
+    "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+    "{{ messages[0].content + '\n\n' if system and loop.first }}"
+    "{% if m.content is string %}{{ m.content | trim }}{% endif %}<end_of_turn>\n"
     "{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
 )
-
-# Calls and results stand in one model turn; texts in them between quotes of their own, keys bare.
-GEMMA4 = r"""
-{%- macro value(v) -%}
-{%- if v is string -%}<|"|>{{ v }}<|"|>
-{%- elif v is boolean -%}{{ 'true' if v else 'false' }}
-{%- elif v is mapping -%}
-{ {%- for k, w in v | dictsort %}{{ k }}:{{ value(w) }}{% if not loop.last %},{% endif %}{% endfor -%} }
-{%- elif v is sequence -%}[{% for w in v %}{{ value(w) }}{% if not loop.last %},{% endif %}{% endfor %}]
-{%- else -%}{{ v }}
-{%- endif -%}
-{%- endmacro -%}
-{%- set ns = namespace(after='') -%}
-{{- bos_token -}}
-{%- if tools or messages[0].role == 'system' -%}
-<|turn>system\n{{ messages[0].content if messages[0].role == 'system' }}
-{%- for tool in tools or [] -%}
-<|tool>declaration:{{ tool.function.name }}{description:<|"|>{{ tool.function.description }}<|"|>
-{%- for key, p in tool.function.parameters.properties | dictsort -%}
-,{{ key }}:{type:<|"|>{{ p.type | upper }}<|"|>}
-{%- endfor -%} }<tool|>
-{%- endfor -%}
-<turn|>\n
-{%- endif -%}
-{%- for m in messages if m.role != 'system' -%}
-{%- if ns.after != 'result' -%}<|turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{%- endif -%}
-{%- set ns.after = '' -%}
-{%- if m.tool_calls and m.reasoning_content -%}<|channel>thought\n{{ m.reasoning_content }}<channel|>{%- endif -%}
-{%- for c in m.tool_calls or [] -%}
-<|tool_call>call:{{ c.function.name }}{{ value(c.function.arguments) }}<tool_call|>
-{%- endfor -%}
-{%- for r in m.tool_responses or [] -%}
-{%- set ns.after = 'result' -%}
-<|tool_response>response:{{ r.name }}
-{{- value(r.response if r.response is mapping else {'value': r.response}) -}}
-<tool_response|>
-{%- endfor -%}
-{{- m.content -}}
-{%- if not (m.tool_responses and not m.content) -%}<turn|>\n{%- endif -%}
-{%- endfor -%}
-{%- if add_generation_prompt and ns.after != 'result' -%}<|turn>model\n{%- endif -%}
-{%- if add_generation_prompt and not enable_thinking -%}<|channel>thought\n<channel|>{%- endif -%}
-""".replace("\n", "").replace("\\n", "{{ '\\n' }}")
+GEMMA3N = GEMMA3
+GEMMAS = {"gemma": GEMMA1, "gemma2": GEMMA2, "gemma3": GEMMA3, "gemma3n": GEMMA3N, "gemma4": GEMMA4}
 
 # Tools as JSON in the system turn, calls and results between tags; the answer may begin inside of a thought.
 HERMES = (

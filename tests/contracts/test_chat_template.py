@@ -2,22 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contracts.templates import CHATML, GEMMA
 from vaultbridge.backends.chat_template import ChatTemplate, Stretch, base_prompt
 from vaultbridge.core.dialogue import Conversation, Message
 from vaultbridge.core.errors import InvalidRequest
-
-# After the published formats: ChatML; and Gemma's, which refuses a system turn and two turns of one role.
-CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-GEMMA = (
-    "{{ bos_token }}{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    "{% for m in messages %}"
-    "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}"
-    "<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}<end_of_turn>\n"
-    "{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
-)
 
 
 def rendered(source: str, *messages: Message) -> str:
@@ -97,3 +85,14 @@ def test_a_base_models_answer_follows_its_label() -> None:
     assert "".join(stretch.text for stretch in second[at:]) == (
         " Every two days.\n\nQuestion: And the beans?\n\nAnswer:"
     )
+
+
+def test_a_template_that_leaves_the_system_out_gets_its_text_elsewhere() -> None:
+    forgetful = "{% for m in messages if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"
+    text = rendered(forgetful, Message("system", ("Be brief.",)), Message("user", ("Hi",)))
+    assert text == "[user]Be brief.\n\nHi[assistant]"
+
+
+def test_white_space_around_a_text_is_the_templates_to_trim() -> None:
+    assert "user\nHi<end_of_turn>" in rendered(GEMMA, Message("user", ("\n Hi \n",)))
+    assert "user\n\n Hi \n<|im_end|>" in rendered(CHATML, Message("user", ("\n Hi \n",)))

@@ -280,3 +280,33 @@ def test_deeply_nested_arguments_are_handed_on() -> None:
     ((kind, arguments),) = read(reader(GEMMA4), deep)
     assert kind == "0 search"
     assert arguments.startswith('{"q":[')
+
+
+THOUGHT = "The user's secret: <b>42</b>\n\n- a list\n"
+
+
+@given(st.lists(st.integers(1, 9)), st.sampled_from(["", "\n", "\n\n "]))
+@pytest.mark.parametrize(
+    ("template", "opening", "closing", "inside"),
+    [
+        (CHATML, "<think>", "</think>", False),
+        (GEMMA3, "<think>\n", "\n</think>", False),
+        (HERMES, "<think>", "</think>", False),
+        (HERMES, "", "</think>", True),
+        (GEMMA4, "<|channel>thought\n", "<channel|>", False),
+    ],
+)
+@pytest.mark.parametrize("tools", [(), TOOLS], ids=["plain", "tools"])
+def test_nothing_of_a_thought_is_said_wherever_the_stream_is_split(
+    template: str, opening: str, closing: str, inside: bool, tools: Sequence[Tool], sizes: list[int], gap: str
+) -> None:
+    """What is streamed into a note is what is said, and nothing else: tests/chat/test_editor.py."""
+    text = f"{opening}{THOUGHT}{closing}{gap}Forty-two."
+    chunks, at = [], 0
+    for size in [*sizes, len(text)]:
+        chunks.append(text[at : at + size])
+        at += size
+    for pieces in (chunks, text):
+        assert read(reader(template, tools, inside=inside), *pieces) == [
+            ("reasoning", THOUGHT.strip()), ("answer", "Forty-two."),
+        ]  # fmt: skip

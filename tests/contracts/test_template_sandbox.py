@@ -142,4 +142,5 @@ def test_an_honest_template_has_room_for_a_long_conversation() -> None:
     ],
 )
 def test_what_an_honest_template_does_is_done_as_ever(source: str, text: str) -> None:
-    assert "".join(stretch.text for stretch in ChatTemplate(source, "", "").render(HI)) == text
+    template = ChatTemplate(source + "{{ messages[0].content }}", "", "")
+    assert "".join(stretch.text for stretch in template.render(HI)) == f"{text}Hi"

@@ -42,11 +42,11 @@ def test_a_template_that_knows_tools_writes_them_itself() -> None:
 def test_gemma_4_gets_its_thought_its_calls_and_their_results_in_one_turn() -> None:
     assert rendered(GEMMA4, TURNS) == (
         '<bos><|turn>system\n<|tool>declaration:get_weather{description:<|"|>The weather.<|"|>,'
-        'city:{type:<|"|>STRING<|"|>}}<tool|><turn|>\n<|turn>user\nHow is it in Paris?<turn|>\n<|turn>model\n'
-        "<|channel>thought\nLet me see.<channel|>"
+        'parameters:{properties:{city:{type:<|"|>STRING<|"|>}},type:<|"|>OBJECT<|"|>}}<tool|><turn|>\n'
+        "<|turn>user\nHow is it in Paris?<turn|>\n<|turn>model\n"
+        "<|channel>thought\nLet me see.\n<channel|>"
         '<|tool_call>call:get_weather{city:<|"|>Paris, France<|"|>}<tool_call|>'
         '<|tool_response>response:get_weather{value:<|"|>12 degrees<|"|>}<tool_response|>'
-        "<|channel>thought\n<channel|>"
     )
 
 

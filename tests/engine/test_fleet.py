@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, aclosing
+from contextlib import aclosing
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -242,7 +242,7 @@ async def test_who_waits_for_room_is_not_overtaken_for_ever(dock: Callable[..., 
     await settle()
     assert len(here.speakers["a"].bodies) == 1, "it came later than the one who waits"
     here.speakers["a"].may_end.set()
-    assert await asyncio.gather(long, waiting, later) == ["a", "b", "a"]
+    assert [await long, await waiting, await later] == ["a", "b", "a"]
     assert here.launched == ["a", "b", "a"]
 
 
@@ -275,9 +275,8 @@ async def test_who_leaves_while_waiting_for_room_takes_nothing_along(dock: Calla
 async def test_who_waits_longer_than_the_deadline_hears_of_it(dock: Callable[..., Dock]) -> None:
     here = dock("a", "b", deadline=0.05)
     await here.fleet.look()
-    assert await here.ask("a") == "a"
-    with ExitStack() as stack:
-        permit = stack.enter_context(here.generator("a").admit())
+    await here.fleet.keep("a", None)
+    with here.generator("a").admit() as permit:
         await permit.info()
         assert isinstance(await here.fails("b"), DeadlineExceeded)
     assert here.launched == ["a"]
@@ -453,13 +452,18 @@ async def test_every_loaded_model_is_told_what_to_forget(dock: Callable[..., Doc
 # --- real processes -----------------------------------------------------------------------------------------------
 
 
+def model_processes() -> set[int]:
+    """Their ids."""
+    return {child.pid for child in psutil.Process().children() if "--multiprocessing-fork" in child.cmdline()}
+
+
 async def test_two_models_take_turns_in_a_budget_for_one() -> None:
     launched: list[tuple[str, int]] = []
 
     def launch(build: Build, pipe: Connection, name: str) -> Running:
-        before = {child.pid for child in psutil.Process().children()}
+        before = model_processes()
         child = launch_process(build, pipe, name)
-        (pid,) = (one.pid for one in psutil.Process().children() if one.pid not in before)
+        (pid,) = model_processes() - before
         launched.append((name, pid))
         return child
 

@@ -115,7 +115,7 @@ class Door:
             embeddings=Blind(),
             reranker=None,
             models=(),
-            fleet=cast(Fleet, nobody),
+            fleet=Fleet(nobody, nobody, nobody, 0, 0, nobody),  # without any model
             roles=cast(Roles, nobody),
             inventory=cast(Inventory, nobody),
             names=ModelNames(Named("fake"), "fake-embedder"),

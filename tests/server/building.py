@@ -18,7 +18,7 @@ from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.chat.service import ChatService
 from vaultbridge.core.dialogue import Event, GeneratorInfo, GroundedPrompt, Sampling, Usage
 from vaultbridge.core.errors import Overloaded
-from vaultbridge.core.ports import GeneratorRole, Permit
+from vaultbridge.core.ports import GeneratorRole, Generators, Permit
 from vaultbridge.server.app import Application
 from vaultbridge.server.guard import GuardOptions
 from vaultbridge.server.limits import LimitOptions
@@ -120,13 +120,13 @@ class Building:
     def speaking(self, generator: ScriptedGenerator) -> Services:
         """The same services with another generator, and metrics of its own."""
         metrics = Metrics()
-        return replace(self.services, chat=self.chat(generator, metrics), metrics=metrics)
+        return replace(self.services, chat=self.chat(Only(generator), metrics), metrics=metrics)
 
-    def chat(self, generator: ScriptedGenerator | None, metrics: Metrics | None = None) -> ChatService:
+    def chat(self, generators: Generators, metrics: Metrics | None = None) -> ChatService:
         return ChatService(
             self.services.retriever,
             self.services.store,
-            Only(generator),
+            generators,
             freshness=lambda: self.services.index.freshness,
             notes_tokens=1000,
             max_tokens=1024,

@@ -12,6 +12,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from tests.chat.houses import Only
 from tests.server.building import (
     CHINESE,
     CHINESE_LINK,
@@ -271,7 +272,7 @@ def test_what_the_request_says_of_sampling_reaches_the_model(building: Building)
 
 
 def test_without_a_model_the_answer_is_passages_with_their_links(building: Building) -> None:
-    services = replace(building.services, chat=building.chat(None))
+    services = replace(building.services, chat=building.chat(Only(None)))
     with httpx.Client(base_url=building.serve(services), trust_env=False) as client:
         said = client.post(CHAT, json=question(TOMATOES)).json()["choices"][0]["message"]["content"]
         assert "> Water the tomatoes every second morning in summer." in said

@@ -8,6 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from tests.chat.houses import Only
 from tests.server.building import TOMATOES, TOMATOES_LINK, WARM_USAGE, Building, ScriptedGenerator
 from tests.server.reading import RawStream, question
 from tests.server.test_chat import CHAT, Held
@@ -130,7 +131,7 @@ def test_other_names_and_other_vaults_are_refused_as_in_a_chat(
 
 
 def test_without_a_model_nothing_is_warmed(building: Building) -> None:
-    services = replace(building.services, chat=building.chat(None))
+    services = replace(building.services, chat=building.chat(Only(None)))
     with httpx.Client(base_url=building.serve(services), trust_env=False) as client:
         body = client.post(WARM, json={"draft": TOMATOES}).raise_for_status().json()
     assert body == {"warmed": False, "prompt_tokens": 0, "cached_tokens": 0, "citations": []}

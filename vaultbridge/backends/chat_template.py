@@ -109,6 +109,7 @@ class ChatTemplate:
             return f"{before}{_OPEN}{len(said) - 1}{_CLOSE}{after}"
 
         messages: list[dict[str, Any]] = []
+        wanted: list[str] = []
         names = {call.id: call.name for message in prompt.messages for call in message.tool_calls}
         for message in prompt.messages:
             name = message.name or names.get(message.tool_call_id, "")
@@ -122,6 +123,8 @@ class ChatTemplate:
                 spoken: dict[str, Any] = {"role": message.role, "content": ""}
                 if message.text or not message.tool_calls:
                     spoken["content"] = place(message.text, message.tokens)
+                if message.role != "assistant":
+                    wanted.append(spoken["content"].strip())
                 if message.reasoning:
                     spoken["reasoning_content"] = place(message.reasoning)
                 if message.tool_calls:
@@ -129,6 +132,8 @@ class ChatTemplate:
                 messages.append(spoken)
         given = {"messages": messages, "tools": tools}
         rendered = self._run({"add_generation_prompt": True, **_fenced(prompt.template_options), **given})
+        if not all(text in rendered for text in wanted):
+            raise TemplateError("it leaves out what it is given")
         if self._folds_results and rendered.endswith("<turn|>\n"):
             rendered += "<|turn>model\n"  # Gemma 4's forgets it where a turn has both text and results
         return list(_stretches(rendered, said))
@@ -234,7 +239,8 @@ def _alternating(prompt: Conversation) -> Conversation:
         result.insert(0, Message("user", ()))
     if system:
         # An empty line between them, as Gemma's documentation has it.
-        result[0] = replace(result[0], parts=("\n".join(system) + "\n", *result[0].parts))
+        first, *others = result[0].parts or ("",)
+        result[0] = replace(result[0], parts=("\n".join(system).strip() + "\n", first.lstrip(), *others))
     return replace(prompt, messages=tuple(result))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 _TUNED = re.compile(r"(?i)(?<![a-z])(it|instruct)(?![a-z])")
 
-TURNS = (
+GEMMA = (
     "{{ bos_token }}{% for m in messages %}"
     "{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}"
     "<start_of_turn>{{ 'model' if m.role == 'assistant' else 'user' }}\n{{ m.content | trim }}<end_of_turn>\n"
@@ -23,7 +23,8 @@ GEMMA4 = r"""
 {%- macro value(v) -%}
 {%- if v is string -%}<|"|>{{ v }}<|"|>
 {%- elif v is boolean -%}{{ 'true' if v else 'false' }}
-{%- elif v is mapping -%}{{ '{' }}{% for k, w in v | dictsort %}{{ k }}:{{ value(w) }}{{ ',' if not loop.last }}{% endfor %}}
+{%- elif v is mapping -%}{{ '{' }}
+{%- for k, w in v | dictsort %}{{ k }}:{{ value(w) }}{{ ',' if not loop.last }}{% endfor %}}
 {%- elif v is sequence -%}[{% for w in v %}{{ value(w) }}{{ ',' if not loop.last }}{% endfor %}]
 {%- else -%}{{ v }}
 {%- endif -%}
@@ -56,7 +57,8 @@ type:{{ value((s.type if s.type is string else (s.type or ['object'])[0]) | uppe
 {%- set users = namespace(seen=0) -%}
 {%- for m in messages if m.role != 'system' -%}
 {%- if m.role == 'user' -%}{%- set users.seen = users.seen + 1 -%}{%- endif -%}
-{%- if not (ns.open and m.role == 'assistant') -%}<|turn>{{ 'model' if m.role == 'assistant' else m.role }}\n{%- endif -%}
+{%- set role = 'model' if m.role == 'assistant' else m.role -%}
+{%- if not (ns.open and role == 'model') -%}<|turn>{{ role }}\n{%- endif -%}
 {%- set ns.open = false -%}
 {%- if m.tool_calls and m.reasoning_content and users.seen == ns.asked -%}
 <|channel>thought\n{{ m.reasoning_content }}\n<channel|>
@@ -78,7 +80,7 @@ type:{{ value((s.type if s.type is string else (s.type or ['object'])[0]) | uppe
 {%- endif -%}
 """.replace("\n", "").replace("\\n", "{{ '\\n' }}")
 
-_FORMATS = {"gemma": TURNS, "gemma2": TURNS, "gemma3": TURNS, "gemma3n": TURNS, "gemma4": GEMMA4}
+_FORMATS = {"gemma": GEMMA, "gemma2": GEMMA, "gemma3": GEMMA, "gemma3n": GEMMA, "gemma4": GEMMA4}
 
 
 def own_template(architecture: str, names: Iterable[str]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import llama_cpp
 
 from vaultbridge.backends.chat_template import ChatTemplate, base_prompt
+from vaultbridge.backends.gemma_template import own_template
 from vaultbridge.backends.llama_adapter import LlamaAdapter
 from vaultbridge.backends.llama_batch import Batch
-from vaultbridge.backends.llama_loading import load_model, open_context, physical_cores
+from vaultbridge.backends.llama_loading import load_model, metadata, open_context, physical_cores
 from vaultbridge.backends.llama_sampler import LlamaSampler
 from vaultbridge.backends.llama_vocabulary import LlamaVocabulary
 from vaultbridge.backends.middle import middle
@@ -81,7 +83,7 @@ class LlamaDecoder:
         self._slots, self._batch_size = slots, batch
         self._batch = Batch(batch)
         handle = llama_cpp.llama_model_get_vocab(self._model)
-        source = (llama_cpp.llama_model_chat_template(self._model, None) or b"").decode(errors="replace")
+        source = _template_of(self._model, path)
         self._vocabulary = LlamaVocabulary(handle, source)
         bos, eos = self._vocabulary.name("bos"), self._vocabulary.name("eos")
         self._template = ChatTemplate(source, bos, eos) if source else None
@@ -186,3 +188,11 @@ class LlamaDecoder:
         """Free the model and its cache."""
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
+
+
+def _template_of(model: Any, path: Path) -> str:
+    """A model's chat template; empty for a base model."""
+    if own := llama_cpp.llama_model_chat_template(model, None):
+        return str(own, errors="replace")
+    named = (metadata(model, f"general.{key}") for key in ("name", "basename", "finetune"))
+    return own_template(metadata(model, "general.architecture"), (path.stem, *named))

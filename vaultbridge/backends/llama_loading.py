@@ -50,6 +50,13 @@ def open_context(model: Any, params: Any, path: Path, hint: str) -> Any:
     return context
 
 
+def metadata(model: Any, key: str) -> str:
+    """A text in the model's metadata; empty if there is none."""
+    buffer = ctypes.create_string_buffer(256)
+    length = llama_cpp.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
+    return buffer.value.decode(errors="replace") if length > 0 else ""
+
+
 def why(complaints: list[str]) -> str:
     """The cause, in brackets, if one was heard."""
     return f" ({complaints[0]})" if complaints else ""

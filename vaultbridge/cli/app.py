@@ -17,6 +17,7 @@ from vaultbridge.cli.fit import models_info, models_recommend
 from vaultbridge.cli.index import index, status
 from vaultbridge.cli.logs import configure
 from vaultbridge.cli.models import models_app
+from vaultbridge.cli.plugin import plugin_app
 from vaultbridge.cli.serve import serve
 from vaultbridge.cli.service import service_app
 from vaultbridge.core.errors import ConfigError, RequestError, VaultbridgeError
@@ -41,6 +42,7 @@ app.command("eval")(evaluate)
 app.command()(bench)
 app.command()(doctor)
 app.add_typer(service_app, name="service")
+app.add_typer(plugin_app, name="plugin")
 
 
 def main() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from vaultbridge.core.duration import NEVER
-from vaultbridge.core.errors import NotReady
+from vaultbridge.core.errors import NotReady, VaultbridgeError
 from vaultbridge.core.ports import Clock, GeneratorRole
 from vaultbridge.engine.child import Build
 from vaultbridge.engine.generator import Home, HostedGenerator
@@ -188,17 +189,20 @@ class Fleet:
         return berth.load.context if berth is not None and berth.load is not None else 0
 
     async def start(self) -> None:
-        """Begin to load the default model, before anybody asks it."""
+        """Begin to load the default model before anybody asks it; one that cannot be loaded says why when it is asked."""
         if name := self.default():
             berth = self._berth(name)
-            await berth.enter(None)
-            berth.leave()
+            with suppress(VaultbridgeError):
+                await berth.enter(None)
+                berth.leave()
 
     async def keep(self, name: str, keep_alive: float | None) -> Literal["load", "unload"]:
         """Load a model and keep it for so long; for no time at all: end it, as soon as nobody uses it.
 
-        Says which it was. Raises what keeps the model from being loaded.
+        Says which it was; what is no model is always there. Raises what keeps the model from being loaded.
         """
+        if name not in self._names:
+            return "load"
         berth = self._berth(name)
         if keep_alive == 0:
             berth.keep_alive = 0.0

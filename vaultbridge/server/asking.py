@@ -14,7 +14,6 @@ from vaultbridge.chat.service import AnswerEvent, Grounding
 from vaultbridge.chat.service import Request as AnswerRequest
 from vaultbridge.core.dialogue import Continuation, Failed, Prompt, Sampling
 from vaultbridge.core.errors import VaultbridgeError
-from vaultbridge.core.search import Freshness
 from vaultbridge.server.options import VaultOptions, choose
 from vaultbridge.server.services import Services
 
@@ -96,7 +95,7 @@ async def opening(events: Events) -> asyncio.Task[Begun]:
 
 
 async def streaming(
-    begun: asyncio.Task[Begun], freshness: Freshness, written: Callable[[Begun], AsyncGenerator[T, None]]
+    services: Services, begun: asyncio.Task[Begun], written: Callable[[Begun], AsyncGenerator[T, None]]
 ) -> AsyncGenerator[T, None]:
     """The answer as ``written``, once it is opened; a failure until then is written as one in the middle."""
     try:
@@ -104,7 +103,7 @@ async def streaming(
     except Exception as error:
         if not isinstance(error, VaultbridgeError):
             log.error("an answer failed: %s", type(error).__name__, exc_info=error)
-        answer = Grounding((), (), freshness), _only(Failed(error))
+        answer = Grounding((), (), services.index.freshness), _only(Failed(error))
     async with aclosing(written(answer)) as parts:
         async for part in parts:
             yield part

@@ -4,10 +4,8 @@ import {
   type Editor,
   FuzzySuggestModal,
   type MarkdownFileInfo,
-  Modal,
   Notice,
   type Plugin,
-  Setting,
   type TFile,
   getFrontMatterInfo,
   normalizePath,
@@ -19,6 +17,7 @@ import { above, beginning } from "../writing/material";
 import { type Prompt, filled, promptNote, promptOf, titleOf } from "../writing/prompts";
 import { viewOf } from "./editors";
 import type { Rewrite } from "./rewrite";
+import { TitleModal } from "./title_modal";
 import { troubleText } from "./trouble";
 import type { Writer } from "./writer";
 
@@ -247,50 +246,5 @@ class PromptModal extends FuzzySuggestModal<Prompt> {
 
   override onChooseItem(prompt: Prompt): void {
     this.choose(prompt);
-  }
-}
-
-/** The title that was made, to be edited before the note is renamed. */
-class TitleModal extends Modal {
-  constructor(
-    app: App,
-    private title: string,
-    private readonly file: TFile,
-    private readonly t: Translate,
-  ) {
-    super(app);
-  }
-
-  override onOpen(): void {
-    const { t } = this;
-    this.setTitle(t("prompt.title"));
-    new Setting(this.contentEl).setName(t("prompt.title-label")).addText((text) => {
-      text.setValue(this.title).onChange((title) => (this.title = title));
-      text.inputEl.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" && !event.isComposing) void this.rename();
-      });
-    });
-    new Setting(this.contentEl)
-      .addButton((button) => button.setButtonText(t("prompt.rename")).setCta().onClick(() => void this.rename()))
-      .addButton((button) => button.setButtonText(t("prompt.cancel")).onClick(() => {
-        this.close();
-      }));
-  }
-
-  override onClose(): void {
-    this.contentEl.empty();
-  }
-
-  private async rename(): Promise<void> {
-    const title = titleOf(this.title);
-    if (title === "") return;
-    const folder = this.file.parent?.path ?? "";
-    const path = normalizePath(`${folder}/${title}.${this.file.extension}`);
-    if (path !== this.file.path && this.app.vault.getAbstractFileByPath(path) !== null) {
-      new Notice(this.t("prompt.title-taken", { title }));
-      return;
-    }
-    this.close();
-    await this.app.fileManager.renameFile(this.file, path);
   }
 }

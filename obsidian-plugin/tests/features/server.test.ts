@@ -21,6 +21,10 @@ describe("the status bar", () => {
     document.querySelector<HTMLElement>(".status-bar-item")?.click();
     expect(dialog()).toContain("5 notes, 5 passages");
     await expect.poll(dialog).toContain("It is not indexed: excluded by .vaultbridgeignore.");
+    document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+    expect(dialog()).toBe("");
+    house.run("status");
+    await expect.poll(dialog).toContain("It is not indexed: excluded by .vaultbridgeignore.");
   });
 
   it("says that the server is offline, and sees it come back", async () => {

@@ -63,12 +63,15 @@ class ReplyStyle:
     thoughts: Thoughts | None = None
 
     def reader(self, prompt: Conversation, *, inside: bool) -> ReplyReader:
-        """A reader for one answer, which begins ``inside`` of a thought or not."""
+        """A reader for one answer, which begins ``inside`` of a thought or not.
+
+        Models think in tags even where their template does not tell, and a thought must not end up in a note.
+        """
         reader: ReplyReader = PlainReader()
         if prompt.tools:
             kind = Gemma4CallsReader if self.calls.gemma4 else JsonCallsReader
             reader = kind(prompt.tools, parallel=prompt.parallel_calls)
-        return ThinkingReader(self.thoughts, reader, inside=inside) if self.thoughts else reader
+        return ThinkingReader(self.thoughts or TAGS, reader, inside=inside)
 
 
 def style_of(template: str, *, knows_tools: bool) -> ReplyStyle:

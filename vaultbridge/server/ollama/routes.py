@@ -62,7 +62,7 @@ async def _answer(request: Request, body: ChatRequest | GenerateRequest, *, chat
         begun = await while_connected(request, opening(events))
         if begun is None:
             return Response(status_code=CLIENT_LEFT)
-        documents = streaming(begun, services.index.freshness, lambda start: lines(envelope, *start))
+        documents = streaming(services, begun, lambda start: lines(envelope, *start))
         return LineStream(documents, keep_alive=lambda: envelope.line(Said()))
 
     async def collected() -> Line:

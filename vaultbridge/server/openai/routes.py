@@ -90,8 +90,7 @@ async def _stream(
     begun = await while_connected(request, opening(events))
     if begun is None:
         return Response(status_code=CLIENT_LEFT)
-    freshness = services_of(request).index.freshness
-    return event_stream(streaming(begun, freshness, chunks_of), keep_alive, named=named)
+    return event_stream(streaming(services_of(request), begun, chunks_of), keep_alive, named=named)
 
 
 async def _whole(

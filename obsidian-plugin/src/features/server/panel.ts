@@ -19,7 +19,7 @@ export interface PanelParts {
 /** What there is to know of the server: how fresh it is, what is wrong, and why a note is not there. */
 export class Panel extends Modal {
   private readonly ends: (() => void)[] = [];
-  private readonly looking = new AbortController();
+  private looking = new AbortController();
 
   constructor(
     app: App,
@@ -40,6 +40,7 @@ export class Panel extends Modal {
       this.showLog(log);
     };
     show();
+    this.looking = new AbortController();
     void this.showNote(note);
     this.ends.push(connection.subscribe(show), server.subscribe(show), settings.onChange(show));
   }
