@@ -12,7 +12,7 @@ from vaultbridge.catalog.fitting import room_of
 from vaultbridge.catalog.inventory import Inventory
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.core.machine import Memory
-from vaultbridge.engine.fleet import Load
+from vaultbridge.engine.berth import Load
 from vaultbridge.fitted import fitted, machine
 from vaultbridge.settings import Settings
 

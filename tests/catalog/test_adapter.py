@@ -10,6 +10,7 @@ import pytest
 from tests.lab.tiny import TINY, tiny_adapter, tiny_model
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.found import Elsewhere
+from vaultbridge.catalog.inventory import Inventory
 from vaultbridge.catalog.local import role_of
 from vaultbridge.catalog.supply import Supply
 from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
@@ -36,16 +37,38 @@ def test_two_paths(supply: Supply, model: Path, adapter: Path) -> None:
     assert found.options == {"adapter": adapter}
 
 
+def install(supply: Supply, name: str, file: Path) -> None:
+    home = supply.folder.path / name
+    home.mkdir(parents=True)
+    (home / file.name).write_bytes(file.read_bytes())
+    supply.folder.sign(home, file.name, "a test", role_of(file), "")
+
+
 def test_two_names(supply: Supply, model: Path, adapter: Path) -> None:
-    for name, file in {"tiny": model, "diary-of-mine": adapter}.items():
-        home = supply.folder.path / name
-        home.mkdir(parents=True)
-        (home / file.name).write_bytes(file.read_bytes())
-        supply.folder.sign(home, file.name, "a test", role_of(file), "")
+    install(supply, "tiny", model)
+    install(supply, "diary-of-mine", adapter)
     found = supply.resolve("tiny+diary-of-mine", "completion")
     assert found.name == "tiny+diary-of-mine"
     assert found.options == {"adapter": supply.folder.path / "diary-of-mine" / "diary.gguf"}
     assert supply.resolve("tiny", "chat").options == {}
+
+
+def test_a_model_is_there_once_more_with_each_adapter_that_belongs_to_it(
+    supply: Supply, model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.gguf").write_bytes(adapter.read_bytes()[:-200])
+    other = tiny_model(tmp_path, replace(TINY, architecture="gemma"))
+    install(supply, "tiny", model)
+    install(supply, "other", other)
+    install(supply, "diary", adapter)
+    home = supply.folder.path / "broken"
+    home.mkdir()
+    (home / "broken.gguf").write_bytes((tmp_path / "broken.gguf").read_bytes())
+    supply.folder.sign(home, "broken.gguf", "a test", None, "")
+    inventory = Inventory(lambda: supply)
+    assert {found.name for found in inventory.look()} == {"tiny", "other", "tiny+diary"}
+    assert {found.name for found in inventory.look()} == {"tiny", "other", "tiny+diary"}
+    assert all(supply.resolve(found.name, "chat").path == found.path for found in inventory.models)
 
 
 def test_an_adapter_alone_is_for_no_role(adapter: Path) -> None:

@@ -29,9 +29,10 @@ from vaultbridge.core.dialogue import (
 from vaultbridge.core.duration import NEVER
 from vaultbridge.core.errors import DeadlineExceeded, ModelInvalid, ModelMissing, NotReady
 from vaultbridge.engine.activity import Activity
+from vaultbridge.engine.berth import Load
 from vaultbridge.engine.calls import Forget, Generate
 from vaultbridge.engine.child import Build, Inbox
-from vaultbridge.engine.fleet import PRESSURE_SECONDS, Fleet, Load
+from vaultbridge.engine.fleet import PRESSURE_SECONDS, Fleet
 from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.launch import Running, launch_process
 from vaultbridge.engine.load import load_generator

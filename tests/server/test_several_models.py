@@ -23,8 +23,9 @@ from vaultbridge.core.duration import NEVER
 from vaultbridge.core.errors import ModelMissing
 from vaultbridge.core.notes import NotePath
 from vaultbridge.engine.activity import Activity
+from vaultbridge.engine.berth import Load
 from vaultbridge.engine.child import Build
-from vaultbridge.engine.fleet import Fleet, Load
+from vaultbridge.engine.fleet import Fleet
 from vaultbridge.engine.generator import HostedGenerator
 from vaultbridge.engine.launch import Running
 from vaultbridge.engine.load import load_generator

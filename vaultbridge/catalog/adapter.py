@@ -26,6 +26,15 @@ def check_adapter(adapter: Path, model: Path) -> None:
         raise ModelInvalid(f"{adapter.name} does not belong to {model.name}: {reason}.", "Name the model it is for.")
 
 
+def belongs(adapter: Path, model: Path) -> bool:
+    """Whether ``check_adapter`` has nothing against it."""
+    try:
+        check_adapter(adapter, model)
+    except ModelInvalid:
+        return False
+    return True
+
+
 def _mismatch(adapter: GgufHeader, model: GgufHeader) -> str:
     if adapter.architecture != model.architecture:
         return f"it is for a model of the family {adapter.architecture}, not {model.architecture}"

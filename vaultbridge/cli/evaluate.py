@@ -49,6 +49,7 @@ class PartName(str, Enum):
     doubt = "doubt"
     ground = "ground"
     feedback = "feedback"
+    smoothing = "smoothing"
     links = "links"
 
 

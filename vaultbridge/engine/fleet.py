@@ -5,76 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from vaultbridge.core.duration import NEVER
 from vaultbridge.core.errors import NotReady, VaultbridgeError
 from vaultbridge.core.ports import Clock, GeneratorRole
-from vaultbridge.engine.child import Build
+from vaultbridge.engine.berth import Berth, Load, Loaded
 from vaultbridge.engine.generator import Home, HostedGenerator
 from vaultbridge.engine.host import Host, State
 from vaultbridge.engine.launch import Launch, launch_process
 
 PRESSURE_SECONDS = 10.0
 """How often it is looked whether the computer runs short of memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How a model is run: what its process makes, the bytes that it will take, the tokens of a conversation.
-
-    ``chosen`` says in a line what was decided, if anything was.
-    """
-
-    build: Build
-    needed: int = 0
-    context: int = 0
-    chosen: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A model that is loaded, and when it leaves if nobody asks it any more, in seconds since 1970; None: never."""
-
-    name: str
-    needed: int = 0
-    context: int = 0
-    expires: float | None = None
-
-
-class Berth:
-    """One model's place, and its process while it has one. Implements ``engine.generator.Home``."""
-
-    def __init__(self, name: str, fleet: Fleet, keep_alive: float) -> None:
-        self.name = name
-        self.keep_alive = keep_alive
-        self.load: Load | None = None
-        self.host: Host | None = None
-        self.again = False  # it could not be loaded, and may be tried again
-        self.users = 0
-        self.left = 0.0  # when nobody used it any more, by the monotonic clock
-        self.leaving: asyncio.Task[None] | None = None
-        self._fleet = fleet
-
-    async def enter(self, keep_alive: float | None) -> Host:
-        """Use the model: there is room for it from now on, and its process is started."""
-        return await self._fleet.enter(self, keep_alive)
-
-    def leave(self) -> None:
-        """Use it no longer."""
-        self._fleet.leave(self)
-
-    def tell(self, body: Any) -> None:
-        """Send its process, if there is one, something whose answer nobody waits for."""
-        if self.host is not None:
-            self.host.tell(body)
-
-    @property
-    def needed(self) -> int:
-        """Bytes that it takes now."""
-        alive = self.load is not None and self.host is not None and self.host.state != "failed"
-        return self.load.needed if self.load is not None and alive else 0
 
 
 class Fleet:
@@ -189,7 +131,7 @@ class Fleet:
         return berth.load.context if berth is not None and berth.load is not None else 0
 
     async def start(self) -> None:
-        """Begin to load the default model before anybody asks it; one that cannot be loaded says why when it is asked."""
+        """Begin to load the default model before anybody asks; one that cannot be loaded says why when it is asked."""
         if name := self.default():
             berth = self._berth(name)
             with suppress(VaultbridgeError):
@@ -215,7 +157,22 @@ class Fleet:
             berth.leave()
         return "load"
 
-    async def enter(self, berth: Berth, keep_alive: float | None) -> Host:
+    async def watch(self, is_short: Callable[[], bool]) -> None:
+        """End idle models, the least recently used first, one at a time, while the computer is short of memory."""
+        while True:
+            await self._clock.sleep(PRESSURE_SECONDS)
+            if (idle := self._idle()) and is_short():
+                await self._end_idle(idle[0])
+
+    async def close(self) -> None:
+        """End them all."""
+        self._closed = True
+        for berth in self._berths.values():
+            if berth.leaving is not None:
+                berth.leaving.cancel()
+        await asyncio.gather(*(self._unload(berth) for berth in self._berths.values()))
+
+    async def _enter(self, berth: Berth, keep_alive: float | None) -> Host:
         """Wait for room, and hold it until ``leave``. Raises ModelMissing, ModelInvalid, NotReady at the end."""
         async with self._door:
             if berth.again:
@@ -235,7 +192,7 @@ class Fleet:
             berth.users += 1
             return berth.host
 
-    def leave(self, berth: Berth) -> None:
+    def _leave(self, berth: Berth) -> None:
         """Whoever came in with ``enter`` is done."""
         berth.users -= 1
         if not berth.users:
@@ -244,24 +201,9 @@ class Fleet:
             if berth.keep_alive < NEVER and not self._closed:
                 berth.leaving = asyncio.create_task(self._expire(berth))
 
-    async def watch(self, is_short: Callable[[], bool]) -> None:
-        """End idle models, the least recently used first, one at a time, while the computer is short of memory."""
-        while True:
-            await self._clock.sleep(PRESSURE_SECONDS)
-            if (idle := self._idle()) and is_short():
-                await self._end_idle(idle[0])
-
-    async def close(self) -> None:
-        """End them all."""
-        self._closed = True
-        for berth in self._berths.values():
-            if berth.leaving is not None:
-                berth.leaving.cancel()
-        await asyncio.gather(*(self._unload(berth) for berth in self._berths.values()))
-
     def _berth(self, name: str) -> Berth:
         if name not in self._berths:
-            self._berths[name] = Berth(name, self, self._keep_alive)
+            self._berths[name] = Berth(name, self._keep_alive, self._enter, self._leave)
         return self._berths[name]
 
     def _fits(self, berth: Berth, needed: int) -> bool:

@@ -19,6 +19,7 @@ GRID: Mapping[str, Sequence[float]] = {
     "dense": (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0),
     "sparse": (0.0, 0.25, 0.5, 1.0, 2.0),
     "feedback": (0.0, 0.25, 0.5, 1.0),
+    "smoothing": (0.0, 0.1, 0.2, 0.4),
 }
 """What is tried, one weight after the other; the keyword lane's is the measure of the others."""
 
@@ -37,7 +38,7 @@ class Fit:
 
 
 async def fit(retriever: Retriever, cases: Sequence[Case], progress: Callable[[int], None]) -> Fit:
-    """Fit the weights of the lanes and of feedback to the cases, beginning with the retriever's."""
+    """Fit the weights of the lanes, of feedback and of smoothing to the cases, beginning with the retriever's."""
     findings: list[Findings] = []
     for done, case in enumerate(cases, start=1):
         findings.append(await retriever.findings(Query(case.text, Scope(exclude=case.without))))

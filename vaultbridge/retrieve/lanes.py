@@ -18,6 +18,7 @@ from vaultbridge.retrieve.floors import Floor, Floors
 from vaultbridge.retrieve.fusion import Evidence, by_meaning, by_weights, by_words, fuse
 from vaultbridge.retrieve.meaning import BARE_QUESTIONS, Direction, Nearness, Wording, understands, wording
 from vaultbridge.retrieve.relevance import telling, terms
+from vaultbridge.retrieve.smoothing import smoothed
 from vaultbridge.retrieve.weights import FusionWeights
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Findings:
             nearer = self.near.towards(_liked(hits, lanes, weights), weights.feedback)
             lanes["dense"] = by_meaning(nearer.scores, self._ranked("dense"))
             hits = fuse(chunks.values(), lanes, weights, found)
-        return hits
+        return smoothed(hits, self.near.vectors, weights.smoothing) if weights.smoothing and len(lanes) > 1 else hits
 
     def _evidence(self, found: Mapping[str, Mapping[str, float]]) -> dict[str, Evidence]:
         return {

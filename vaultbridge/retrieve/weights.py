@@ -19,7 +19,8 @@ class FusionWeights:
 
     ``keyword``, ``dense``, ``sparse``: a lane that is sure of itself. ``doubt``: how much its own doubt weakens a lane.
     ``ground``: how much of what all questions have in common is taken off a question. ``feedback``: how far the first
-    hits draw it towards them. ``links``: what a note that is linked with one of the best gets of its score.
+    hits draw it towards them. ``smoothing``: how much of its score a chunk shares with those most like it. ``links``:
+    what a note that is linked with one of the best gets of its score.
     """
 
     keyword: float = 1.0
@@ -28,6 +29,7 @@ class FusionWeights:
     doubt: float = 1.0
     ground: float = 0.3
     feedback: float = 0.5
+    smoothing: float = 0.2
     links: float = 0.0
 
     def of(self, lane: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from vaultbridge.core.errors import UnknownModel
-from vaultbridge.engine.fleet import Loaded
+from vaultbridge.engine.berth import Loaded
 from vaultbridge.server.services import EXTRACTIVE, ModelFacts, Services
 
 _NEVER = "9999-12-31T23:59:59Z"
