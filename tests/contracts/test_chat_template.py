@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contracts.templates import CHATML, GEMMA
+from tests.contracts.templates import CHATML
 from vaultbridge.backends.chat_template import ChatTemplate, Stretch, base_prompt
+from vaultbridge.backends.gemma_template import GEMMA
 from vaultbridge.core.dialogue import Conversation, Message
 from vaultbridge.core.errors import InvalidRequest
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contracts.templates import CHATML, GEMMA3, GEMMA4, HERMES
+from tests.contracts.templates import CHATML, GEMMA3, HERMES
 from vaultbridge.backends.chat_template import ChatTemplate
+from vaultbridge.backends.gemma_template import GEMMA4
 from vaultbridge.core.dialogue import Conversation, Message, Piece, Tool
 from vaultbridge.core.ports import ReplyReader
 

@@ -11,9 +11,10 @@ from typing import Any
 import llama_cpp
 import pytest
 
-from tests.contracts.templates import CHATML, GEMMA3, GEMMA4, HERMES
+from tests.contracts.templates import CHATML, GEMMA3, HERMES
 from tests.live.starters import starter
 from vaultbridge.backends.chat_template import ChatTemplate
+from vaultbridge.backends.gemma_template import GEMMA4
 from vaultbridge.backends.llama import LlamaDecoder
 from vaultbridge.backends.llama_grammar import LlamaGrammar
 from vaultbridge.backends.replies.styles import ReplyStyle

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.contracts.templates import CHATML, GEMMA3, GEMMA4, HERMES
+from tests.contracts.templates import CHATML, GEMMA3, HERMES
 from vaultbridge.backends.chat_template import ChatTemplate, Stretch, base_prompt
+from vaultbridge.backends.gemma_template import GEMMA4
 from vaultbridge.core.dialogue import Conversation, Message, Tool, ToolCall
 from vaultbridge.core.errors import InvalidRequest
 

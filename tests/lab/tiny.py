@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,4 +51,18 @@ def tiny_adapter(path: Path, shape: Shape = TINY, *, size: float = 1.0, kind: st
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    return path
+
+
+def with_template(model: Path, template: str) -> Path:
+    """The model with a chat template, in a file of the template's own: what stands behind it keeps its alignment."""
+    key = b"tokenizer.chat_template"
+    text = template.encode()
+    text += b" " * (-(8 + len(key) + 4 + 8 + len(text)) % 32)
+    pair = struct.pack("<Q", len(key)) + key + struct.pack("<IQ", 8, len(text)) + text
+    data = bytearray(model.read_bytes())
+    struct.pack_into("<Q", data, 16, struct.unpack_from("<Q", data, 16)[0] + 1)
+    data[24:24] = pair
+    path = model.with_name(f"templated-{zlib.crc32(text)}.gguf")
+    path.write_bytes(data)
     return path

@@ -14,22 +14,21 @@ from vaultbridge.core.errors import ModelInvalid
 
 
 class LlamaAdapter:
-    """An adapter for ``model``, which frees it. A context that is opened later has room for it, and one alone."""
+    """An adapter for ``model``. A context that is opened later has room for it, and one that is open has not."""
 
     def __init__(self, model: Any, path: Path) -> None:
-        """Raises ModelInvalid for a file that is none, or belongs to another model."""
+        """Raises ModelInvalid for a file that is none, or belongs to another model; ``model`` is freed then."""
         self._path = path
         with listening() as complaints:
             self._handle = llama_cpp.llama_adapter_lora_init(model, os.fsencode(path))
+        reason, hint = "", "Choose the model it was made for."
         if not self._handle:
-            raise ModelInvalid(
-                f"{path.name} is no LoRA adapter for this model{why(complaints)}.", "Choose the model it was made for."
-            )
-        if llama_cpp.llama_adapter_get_alora_n_invocation_tokens(self._handle):
-            raise ModelInvalid(
-                f"{path.name} works only behind certain words (an activated LoRA), which is not supported.",
-                "Choose an adapter that works everywhere.",
-            )
+            reason = f"is no LoRA adapter for this model{why(complaints)}"
+        elif llama_cpp.llama_adapter_get_alora_n_invocation_tokens(self._handle):
+            reason, hint = "works only behind certain words (an activated LoRA)", "Choose one that works everywhere."
+        if reason:
+            llama_cpp.llama_model_free(model)
+            raise ModelInvalid(f"{path.name} {reason}.", hint)
 
     def use(self, context: Any) -> None:
         """Compute everything in ``context`` with it. Raises ModelInvalid."""

@@ -12,9 +12,9 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any
 
-from jinja2 import Template, TemplateError, Undefined, nodes
+from jinja2 import Environment, Template, TemplateError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
@@ -97,7 +97,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         """What jinja2 lets pass as nothing, as long as nobody looks at it, is an error."""
         raise SecurityError(f"access to {attribute!r} of a {type(obj).__name__} is unsafe")
 
-    def concat(self, parts: Iterable[str]) -> str:  # type: ignore[override]
+    def concat(self, parts: Iterable[str]) -> str:
         """Everything that was printed in a block, as one text."""
         return "".join(self._spending(parts))
 
@@ -158,7 +158,9 @@ class _Charging(NodeTransformer):
                 node.iter = _filtered(node.iter, "turns")
             case nodes.Concat():
                 return _filtered(nodes.List(node.nodes, lineno=node.lineno), "join")
-            case nodes.List() | nodes.Dict() | nodes.Tuple(ctx="load"):
+            case nodes.Tuple(ctx="store"):
+                return node
+            case nodes.List() | nodes.Dict() | nodes.Tuple():
                 return _filtered(node, "made")
         return node
 
@@ -166,14 +168,16 @@ class _Charging(NodeTransformer):
 class _Generation(Extension):
     """``{% generation %}`` marks what the assistant says, for training; the text between is the template's."""
 
-    tags: ClassVar[set[str]] = {"generation"}
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.tags = {"generation"}
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         next(parser.stream)
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
-def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 

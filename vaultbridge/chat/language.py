@@ -29,9 +29,9 @@ ENGLISH = Phrases(
     ),
     example=(
         "Notes:\n\nHill bakery\nThe bakery on the hill opens at seven. It belongs to Anna and sells rye bread.\n\n"
-        "Question: How far is the station?\n\nAnswer: The notes do not say.\n\n"
+        "Question: When does the bakery on the hill open?\n\nAnswer: It opens at seven.\n\n"
         "Notes:\n\nHill bakery\nThe bakery on the hill opens at seven. It belongs to Anna and sells rye bread.\n\n"
-        "Question: When does the bakery on the hill open?\n\nAnswer: It opens at seven."
+        "Question: How far is the station?\n\nAnswer: The notes do not say."
     ),
     opening="Notes:",
     closing="Answer from these notes:",
@@ -49,9 +49,9 @@ CHINESE = Phrases(
     ),
     example=(
         "笔记：\n\n山坡面包店\n山坡上的面包店七点开门。店主是安娜，卖黑麦面包。\n\n"
-        "Question: 车站有多远？\n\nAnswer: 笔记中没有提到。\n\n"
+        "Question: 山坡上的面包店几点开门？\n\nAnswer: 七点开门。\n\n"
         "笔记：\n\n山坡面包店\n山坡上的面包店七点开门。店主是安娜，卖黑麦面包。\n\n"
-        "Question: 山坡上的面包店几点开门？\n\nAnswer: 七点开门。"
+        "Question: 车站有多远？\n\nAnswer: 笔记中没有提到。"
     ),
     opening="笔记：",
     closing="请根据以上笔记用中文回答：",
@@ -70,9 +70,9 @@ JAPANESE = Phrases(
     ),
     example=(
         "ノート：\n\n丘のパン屋\n丘の上のパン屋は七時に開く。店主はアンナで、ライ麦パンを売っている。\n\n"
-        "Question: 駅までどのくらいですか。\n\nAnswer: ノートには書かれていません。\n\n"
+        "Question: 丘の上のパン屋は何時に開きますか。\n\nAnswer: 七時に開きます。\n\n"
         "ノート：\n\n丘のパン屋\n丘の上のパン屋は七時に開く。店主はアンナで、ライ麦パンを売っている。\n\n"
-        "Question: 丘の上のパン屋は何時に開きますか。\n\nAnswer: 七時に開きます。"
+        "Question: 駅までどのくらいですか。\n\nAnswer: ノートには書かれていません。"
     ),
     opening="ノート：",
     closing="以上のノートに基づいて日本語で答えてください：",
@@ -90,9 +90,9 @@ KOREAN = Phrases(
     ),
     example=(
         "노트:\n\n언덕 빵집\n언덕 위의 빵집은 일곱 시에 문을 연다. 주인은 안나이고 호밀빵을 판다.\n\n"
-        "Question: 역은 얼마나 먼가요?\n\nAnswer: 노트에 나와 있지 않습니다.\n\n"
+        "Question: 언덕 위의 빵집은 몇 시에 문을 여나요?\n\nAnswer: 일곱 시에 문을 엽니다.\n\n"
         "노트:\n\n언덕 빵집\n언덕 위의 빵집은 일곱 시에 문을 연다. 주인은 안나이고 호밀빵을 판다.\n\n"
-        "Question: 언덕 위의 빵집은 몇 시에 문을 여나요?\n\nAnswer: 일곱 시에 문을 엽니다."
+        "Question: 역은 얼마나 먼가요?\n\nAnswer: 노트에 나와 있지 않습니다."
     ),
     opening="노트:",
     closing="위 노트를 바탕으로 한국어로 답하세요:",

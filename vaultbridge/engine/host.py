@@ -117,7 +117,9 @@ class Host:
             child.join(5)
         error = self._error or WorkerLost(
             f"The {self.name} process ended unexpectedly{_how(child)}.",
-            "Its memory may not suffice; the request can be sent again, the model is being loaded anew.",
+            "Its file may be damaged, or memory may not suffice: fetch it again, or choose another."
+            if self.state == "loading"
+            else "Its memory may not suffice; the request can be sent again, the model is being loaded anew.",
         )
         for box in self._waiting.values():
             box.put_nowait(Reply(0, error, last=True))

@@ -61,6 +61,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 def _run_in_process(build: Build, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     share_cores()
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")  # a debugger that is started at an abort holds its news up
     os.dup2(2, 1)  # libraries that print must not spoil the parent's --json
     serve(build, pipe, on_close=lambda: os._exit(0))
 
