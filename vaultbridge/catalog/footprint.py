@@ -97,7 +97,7 @@ def _work(header: GgufHeader, use: Use, vocabulary: int) -> int:
     inner = _most(header.get("feed_forward_length", 0))
     if header.get("expert_count", 0):
         inner = max(inner, header.get("expert_used_count", 1) * header.get("expert_feed_forward_length", 0))
-    rows = use.batch * _NUMBER * (3 * embedding + 2 * wide + 3 * inner)
+    rows: int = use.batch * _NUMBER * (3 * embedding + 2 * wide + 3 * inner)
     return rows + use.batch * use.cells * _MASK + use.slots * vocabulary * _NUMBER
 
 

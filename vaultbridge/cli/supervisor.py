@@ -217,7 +217,8 @@ class TaskScheduler:
         add("Settings/ExecutionTimeLimit", "PT0S")
         add("Actions/Exec/Command", program)
         add("Actions/Exec/Arguments", subprocess.list2cmdline(arguments))
-        return ElementTree.tostring(task, encoding="utf-16", xml_declaration=True)
+        written: bytes = ElementTree.tostring(task, encoding="utf-16", xml_declaration=True)
+        return written
 
     @property
     def install(self) -> Sequence[Sequence[str]]:

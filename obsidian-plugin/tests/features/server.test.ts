@@ -51,9 +51,9 @@ describe("another vault", () => {
   });
 
   it("that is this one is known by its path on the desktop", async () => {
-    const id = createHash("sha256").update("/home/me/My Vault").digest("hex").slice(0, 12);
+    const id = createHash("sha256").update("/notes/My Vault").digest("hex").slice(0, 12);
     await House.of({}, ({ app, serving }) => {
-      app.vault.adapter = new FileSystemAdapter("/home/me/My Vault");
+      app.vault.adapter = new FileSystemAdapter("/notes/My Vault");
       app.saveLocalStorage("vaultbridge", { vault: "", welcomed: true });
       serving.replies["/vault/status"] = json({ ...STATUS, vault: { id, name: "My Vault" } });
     });
