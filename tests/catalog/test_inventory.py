@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.catalog.test_found import in_ollama, weights
+from vaultbridge.catalog.catalog import this_platform
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.found import Elsewhere
 from vaultbridge.catalog.inventory import Inventory
@@ -24,11 +25,12 @@ def names(inventory: Inventory) -> dict[str, str]:
     return {model.name: model.role for model in inventory.look()}
 
 
-def fetch(root: Path, name: str) -> Path:
+def fetch(root: Path, name: str) -> None:
     """A model of the catalogue, as a pull leaves it."""
     folder = ModelFolder(root / "models")
-    path = folder.path_of(Supply(folder=folder).catalog.get(name))
-    return weights(path)
+    entry = Supply(folder=folder).catalog.get(name)
+    for file in entry.file_names(this_platform()):
+        weights(folder.home_of(entry) / file)
 
 
 def test_what_is_fetched_and_what_other_programs_have_can_be_used(tmp_path: Path) -> None:

@@ -359,9 +359,9 @@ async def test_idle_models_leave_one_by_one_while_memory_is_short(dock: Callable
         await here.clock.advance(1)
 
     async def look() -> list[str]:
-        await here.clock.asleep(PRESSURE_SECONDS)  # it looked before, and what it ended then is gone
+        await here.clock.asleep(0)
         await here.clock.advance(PRESSURE_SECONDS)
-        await here.clock.asleep(PRESSURE_SECONDS)
+        await here.clock.asleep(0)  # until it has looked, and what it ended is gone
         return sorted(here.loaded)
 
     assert await look() == ["a", "b", "c"]
@@ -404,9 +404,14 @@ async def test_a_closed_fleet_loads_nothing(dock: Callable[..., Dock]) -> None:
     here = dock("a", "b")
     await here.fleet.look()
     await here.ask("a")
+    long = await here.asking("a")
+    waiting = asyncio.create_task(here.fails("b"))
+    await settle()
     await here.fleet.close()
+    assert isinstance(await waiting, NotReady)
     assert isinstance(await here.fails("b"), NotReady)
     assert here.launched == ["a"]
+    long.cancel()
 
 
 # --- which ones ---------------------------------------------------------------------------------------------------

@@ -171,6 +171,7 @@ class Fleet:
             if berth.leaving is not None:
                 berth.leaving.cancel()
         await asyncio.gather(*(self._unload(berth) for berth in self._berths.values()))
+        self._left.set()  # whoever waits for room hears that there is none
 
     async def _enter(self, berth: Berth, keep_alive: float | None) -> Host:
         """Wait for room, and hold it until ``leave``. Raises ModelMissing, ModelInvalid, NotReady at the end."""
