@@ -16,7 +16,7 @@ class Format:
     """At most ``notes`` notes of ``tokens`` together, the best one beside the question if ``best_last``.
 
     ``frame``: ``marked`` numbers the notes and asks for marks; ``example`` shows two answers instead, which base models
-    and very small ones follow better, and sentences are attributed afterwards. ``packed``: a note that repeats a better
+    need, and sentences are attributed afterwards. ``packed``: a note that repeats a better
     one gives way to one that does not.
     """
 
@@ -40,7 +40,7 @@ class Format:
 
 
 SIZES = (
-    (700e6, Format("example", notes=3, tokens=700)),
+    (700e6, Format("marked", notes=3, tokens=700)),
     (2.5e9, Format("marked", notes=6, tokens=1500)),
     (8e9, Format("marked", notes=8, tokens=3000)),
     (float("inf"), Format("marked", notes=12, tokens=6000)),
