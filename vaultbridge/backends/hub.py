@@ -26,6 +26,8 @@ class HuggingFaceHub:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         from huggingface_hub import HfApi, constants, get_token
 
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # another library may have imported it before
+
         self._endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
         self._token = token or get_token() or ""
         self._api = HfApi(self._endpoint, token=self._token or False, library_name="vaultbridge")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import dropwhile, takewhile
 
@@ -165,14 +165,16 @@ def _room(hits: Sequence[Hit], form: Format) -> tuple[list[Hit], list[Hit]]:
 
 def _led(hits: Sequence[Hit], lead: Sequence[_Place], form: Format) -> list[Hit]:
     """The hits in such an order that they are written as ``lead`` was, as far as that goes: so much of what is cached
-    of its notes still fits."""
+    of its notes still fits. Where the best one stands last it still does."""
     left = {_place_of(hit): hit for hit in hits}
-    written: Iterable[_Place] = lead
-    if form.best_last:
-        # What has no room now had none then, most likely, and was not written.
-        written = dropwhile(lambda place: place not in left, reversed(lead))
-    first = [left.pop(place) for place in takewhile(left.__contains__, written)]
-    return [*left.values(), *reversed(first)] if form.best_last else [*first, *left.values()]
+    if not form.best_last:
+        first = [left.pop(place) for place in takewhile(left.__contains__, lead)]
+        return [*first, *left.values()]
+    best = next(iter(left), None)
+    # What has no room now had none then, most likely, and was not written.
+    written = dropwhile(lambda place: place not in left, reversed(lead))
+    first = [left.pop(place) for place in takewhile(lambda place: place in left and place != best, written)]
+    return [*left.values(), *reversed(first)]
 
 
 def _place(citation: Citation) -> _Place:

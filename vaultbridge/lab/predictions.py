@@ -106,6 +106,11 @@ def compare(
     return Row(name, context, promised, seen.resident, expected, seen.speeds, seen.undisturbed)
 
 
+def _children() -> set[psutil.Process]:
+    """The processes that hold a model for this one."""
+    return {one for one in psutil.Process().children() if "--multiprocessing-fork" in one.cmdline()}
+
+
 async def _observe(path: Path, name: str, context: int, runs: int, threads: int, most: int) -> Observed:
     options = {
         "name": name,
@@ -117,9 +122,10 @@ async def _observe(path: Path, name: str, context: int, runs: int, threads: int,
     }
     host = Host("generator", partial(load_generator, _DECODER, (path,), options, drafts=False))
     generator = HostedGenerator(name, host, Activity(), SLOTS, _DEADLINE)
+    others = _children()
     try:
         await generator.info()
-        (child,) = (one for one in psutil.Process().children() if "--multiprocessing-fork" in one.cmdline())
+        (child,) = _children() - others
         a_word = (await _answer(generator, _WORDS, 2)).usage.prompt_tokens / _WORDS
         busy = _cpu_seconds(child)
         answers = [await _answer(generator, _WORDS, ANSWER) for _ in range(runs)]

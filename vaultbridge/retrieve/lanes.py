@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vaultbridge.core.errors import ConfigError, NotReady, VaultbridgeError
+from vaultbridge.core.errors import ConfigError, InvalidRequest, NotReady, VaultbridgeError
 from vaultbridge.core.notes import Chunk, NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import EmbedderInfo, Embedding, Hit, Query, Scored, Vector
@@ -133,7 +133,9 @@ class Lanes:
             if query.mode == "hybrid" and not understands(info.languages, asked):
                 return _Meant()
             if query.mode == "sparse" and embedding.sparse is None:
-                raise ConfigError(f"{info.name} has no sparse head.", "Choose bge-m3, or another mode.")
+                raise InvalidRequest(
+                    f"{info.name} has no sparse head.", "Choose another mode, or serve bge-m3.", param="mode"
+                )
             await self._store.use_vectors(info.fingerprint, info.dimensions)
             ground = await self._ground(self._embeddings, info, asked) if weights.ground else embedding.dense * 0
             direction = Direction.away_from(ground, embedding.dense, weights.ground)

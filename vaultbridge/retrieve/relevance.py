@@ -27,7 +27,7 @@ _COMMON = frozenset(
 )
 # Orders say what to do with what is found, not what to find.
 _ORDERS = frozenset(
-    "brainstorm compare create describe explain help idea ideas note notes rewrite suggest summarise summarize summary "
+    "brainstorm compare describe explain help idea ideas note notes rewrite suggest summarise summarize summary "
     "translate vault write".split()
 )
 _COMMON_CJK = frozenset("的了是在有和我你他她它们吗呢吧么什怎哪谁这那个与及或就都也很把被请问如何能可以要")
