@@ -161,9 +161,7 @@ async def test_the_same_question_asked_again_begins_as_its_prompt_did(
 async def test_a_worse_note_that_is_new_does_not_pass_the_best_one(house: House, generator: FakeGenerator) -> None:
     request = Request(talk(BEES), format=Format("marked", 6, 500, best_last=True))
     await house.answer(request)
-    await house.write(
-        update(chunk("Weak.md", "In the hive bees sleep little, say many.", context="W"))
-    )
+    await house.write(update(chunk("Weak.md", "In the hive bees sleep little, say many.", context="W")))
     await house.answer(request)
     before, after = ([note.source for note in prompt.block.notes] for prompt in generator.prompts)
     assert "Weak.md" in after
