@@ -17,7 +17,7 @@ import httpx
 from rich.console import Console
 
 VAULT = Path(__file__).parents[2] / "docs" / "sample-vault"
-QUESTION = "When does the reading group meet?"
+QUESTION = "On which day does the reading group meet?"
 EXPECTED = "[[Reading group#Meetings]]"
 START_SECONDS = 120.0
 
