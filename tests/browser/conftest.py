@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.browsing import FLAGS, chromium
+from tests.browser.browsing import FLAGS, chromium, site
+from tests.browser.hosting import Host, page_html, writing
 from tests.server.building import Building, ScriptedGenerator, write_vault
 from vaultbridge.core.dialogue import (
     Conversation,
@@ -67,6 +68,32 @@ class Counted:
     @property
     def port(self) -> int:
         return int(self.address.rsplit(":", 1)[1])
+
+
+@pytest.fixture(scope="module")
+def generator() -> ScriptedGenerator:
+    """The model that the plugin talks to: what it says is asked for in the question."""
+    return ScriptedGenerator(writing)
+
+
+@pytest.fixture(scope="module")
+def host(
+    browser: Browser, building: Building, generator: ScriptedGenerator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    """A page that plays Obsidian for the plugin, before a server of ours; no error may be left in it."""
+    html = page_html(tmp_path_factory.mktemp("plugin"))
+    with site(html) as port:
+        own = f"http://127.0.0.1:{port}"
+        address = building.serve(building.speaking(generator), GuardOptions(origins=(own,)))
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        said: list[str] = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(own)
+        yield Host(page, address, building.services.vault_id)
+        context.close()
+    assert said == []
 
 
 @pytest.fixture

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from playwright.sync_api import expect
 
-import pytest
-from playwright.sync_api import Browser, expect
-
-from tests.browser.browsing import site
-from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, REWRITTEN, Host, page_html, tasks, writing
-from tests.server.building import Building, ScriptedGenerator
-from vaultbridge.server.guard import GuardOptions
+from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, REWRITTEN, Host, tasks
+from tests.server.building import ScriptedGenerator
 
 PLAN = "# Plan\n\nHow the tomatoes in summer want to be watered: "
 ENDLESS = "# Talk\n\nThis is endless and "
-
-
-@pytest.fixture(scope="module")
-def generator() -> ScriptedGenerator:
-    return ScriptedGenerator(writing)
-
-
-@pytest.fixture(scope="module")
-def host(
-    browser: Browser, building: Building, generator: ScriptedGenerator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
-    html = page_html(tmp_path_factory.mktemp("plugin"))
-    with site(html) as port:
-        own = f"http://127.0.0.1:{port}"
-        address = building.serve(building.speaking(generator), GuardOptions(origins=(own,)))
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        said: list[str] = []
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(own)
-        yield Host(page, address, building.services.vault_id)
-        context.close()
-    assert said == []
 
 
 def test_generate_here_streams_as_one_step_of_the_history(host: Host, generator: ScriptedGenerator) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,38 +10,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.browser.browsing import site
-from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, Host, page_html, tasks, writing
+from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, Host, tasks
 from tests.server.building import NOTES, TOMATOES, Building, ScriptedGenerator
 from vaultbridge.server.guard import GuardOptions
 
 VAULT = {path: text.decode() for path, text in NOTES.items() if path.endswith(".md") and path != "Latin.md"}
 OPEN_MS = 300
 """How soon a chat of 200 messages is there."""
-
-
-@pytest.fixture(scope="module")
-def generator() -> ScriptedGenerator:
-    return ScriptedGenerator(writing)
-
-
-@pytest.fixture(scope="module")
-def host(
-    browser: Browser, building: Building, generator: ScriptedGenerator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Host]:
-    html = page_html(tmp_path_factory.mktemp("plugin"))
-    with site(html) as port:
-        own = f"http://127.0.0.1:{port}"
-        address = building.serve(building.speaking(generator), GuardOptions(origins=(own,)))
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        said: list[str] = []
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(own)
-        yield Host(page, address, building.services.vault_id)
-        context.close()
-    assert said == []
 
 
 def chatting(host: Host) -> None:

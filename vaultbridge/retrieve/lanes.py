@@ -129,7 +129,8 @@ class Lanes:
         try:
             if self._embeddings is None:
                 raise ConfigError("No embedder is chosen.", "Pass --embedder NAME.")
-            embedding, info = await self._embed(self._embeddings, asked)
+            (embedding,) = await self._embed(self._embeddings, [asked])
+            info = await self._embeddings.info()
             if query.mode == "hybrid" and not understands(info.languages, asked):
                 return _Meant()
             if query.mode == "sparse" and embedding.sparse is None:
@@ -152,18 +153,17 @@ class Lanes:
             log.info("the dense lane is away: %s", error)
             return _Meant(away={"dense": error.code})
 
-    async def _embed(self, embeddings: EmbeddingService, text: str) -> tuple[Embedding, EmbedderInfo]:
+    async def _embed(self, embeddings: EmbeddingService, questions: Sequence[str]) -> list[Embedding]:
         try:
-            (embedding,) = await asyncio.wait_for(embeddings.embed([text], "query"), PATIENCE_SECONDS)
+            return await asyncio.wait_for(embeddings.embed(questions, "query"), PATIENCE_SECONDS)
         except asyncio.TimeoutError:
             raise NotReady("The embedder is still loading.", "Try again in a moment.") from None
-        return embedding, await embeddings.info()
 
     async def _ground(self, embeddings: EmbeddingService, info: EmbedderInfo, text: str) -> Vector:
         """The mean of the bare questions, which are embedded once."""
         key = (info.fingerprint, wording(text))
         if key not in self._grounds:
-            bare = await embeddings.embed(BARE_QUESTIONS[key[1]], "query")
+            bare = await self._embed(embeddings, BARE_QUESTIONS[key[1]])
             self._grounds[key] = np.mean([embedding.dense for embedding in bare], axis=0)
         return self._grounds[key]
 
