@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
+from multiprocessing import active_children
 from multiprocessing.connection import Connection
 
 import psutil
@@ -461,8 +462,8 @@ async def test_every_loaded_model_is_told_what_to_forget(dock: Callable[..., Doc
 
 
 def model_processes() -> set[int]:
-    """Their ids."""
-    return {child.pid for child in psutil.Process().children() if "--multiprocessing-fork" in child.cmdline()}
+    """Their ids, known from the moment of the fork on."""
+    return {child.pid for child in active_children() if child.pid is not None}
 
 
 async def test_two_models_take_turns_in_a_budget_for_one() -> None:

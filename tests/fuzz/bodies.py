@@ -161,6 +161,7 @@ BODIES: Mapping[str, dict[str, Any]] = {
     },
     "/api/generate": {
         **_OLLAMA,
+        "keep_alive": -1,
         "prompt": "Once upon",
         "suffix": "the end",
         "system": "Be short.",

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -34,7 +34,7 @@ class Listener:
 
     async def answer(self, request: Request) -> AsyncGenerator[AnswerEvent, None]:
         """A word, and a call if there are tools."""
-        sound(request)
+        heard(request)
         yield Grounding((), (), Freshness(1, 1, 0))
         yield Piece("Well.")
         if isinstance(request.prompt, Conversation) and request.prompt.tools:
@@ -45,8 +45,14 @@ class Listener:
 
     async def warm(self, request: Request) -> Warmed:
         """Nothing to warm."""
-        sound(request)
+        heard(request)
         return Warmed((), None)
+
+
+def heard(request: Request) -> None:
+    """Assert that a request is sound; the one number in it that may be infinite is how long a model stays."""
+    assert request.keep_alive is None or request.keep_alive >= 0
+    sound(replace(request, keep_alive=None))
 
 
 def sound(word: object) -> None:
