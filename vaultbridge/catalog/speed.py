@@ -8,23 +8,24 @@ from vaultbridge.catalog.model_bytes import CACHE_TYPE, ModelBytes
 
 COSTS: Mapping[str, float] = {
     "f32": 0.0,
-    "f16": 0.005e-9,
-    "q8_0": 0.016e-9,
-    "q6_k": 0.013e-9,
-    "q5_k": 0.035e-9,
-    "q5_0": 0.050e-9,
-    "q4_k": 0.032e-9,
-    "q4_0": 0.028e-9,
-    "q4_1": 0.060e-9,
-    "q3_k": 0.062e-9,
-    "q2_k": 0.050e-9,
+    "f16": 0.007e-9,
+    "q8_0": 0.022e-9,
+    "q6_k": 0.018e-9,
+    "q5_k": 0.049e-9,
+    "q5_0": 0.070e-9,
+    "q4_k": 0.045e-9,
+    "q4_0": 0.039e-9,
+    "q4_1": 0.084e-9,
+    "q3_k": 0.087e-9,
+    "q2_k": 0.070e-9,
 }
 """Seconds that one core multiplies with a byte of weights, beside the time in which it is read.
 
-Measured with AVX-512 kernels, on shapes of our own; cores differ far less than memory does.
+Measured with AVX-512 kernels, on shapes of our own, and set between what two computers gave, whose cores differed by
+three quarters.
 """
-USUAL_COST = 0.04e-9
-LAYER_SECONDS = 5e-5
+USUAL_COST = 0.056e-9
+LAYER_SECONDS = 1e-4
 """What a layer takes beside its weights: norms, attention, threads that wait for each other."""
 TOKEN_SECONDS = 5e-4
 """What a token takes beside the model: sampling, and the engine's own step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,33 +29,33 @@ def thread_counts(most: int) -> list[int]:
     return [*(2**power for power in range((most - 1).bit_length())), most]
 
 
-def read_bandwidth(
-    threads: Sequence[int], size: int = BUFFER_BYTES, seconds: float = SECONDS, windows: int = 1
-) -> dict[int, float]:
+def read_bandwidth(threads: Sequence[int], size: int = BUFFER_BYTES, seconds: float = SECONDS) -> dict[int, float]:
     """Bytes a second that so many threads read together, streaming through ``size`` bytes: the best pass of each.
 
     A pass takes the largest byte of each thread's part, which numpy does in wide registers and without its lock. Passes
-    are made for ``seconds`` with each number of threads; each reads the next of so many ``windows`` of the buffer.
+    are made for ``seconds`` with each number of threads.
     """
     buffer = np.full(size, 1, dtype=np.uint8)  # written once, or the pages would not be there
-    parts = np.array_split(buffer, windows)
-    return {count: len(parts[0]) / _best_pass(parts, count, seconds) for count in threads}
+    return {count: size / min(_passes([buffer], count, seconds)) for count in threads}
 
 
 def quick_bandwidth(threads: int) -> float:
-    """The same for one number of threads, in at most a quarter of the memory that is free.
+    """Bytes a second that so many threads read as a rule, in at most a quarter of the memory that is free.
 
-    Its passes are so short that one of them goes undisturbed on a computer that works on other things, too.
+    The middle one of many short passes: a token reads the weights at the pace that memory keeps up, not at its best.
     """
     size = min(BUFFER_BYTES, psutil.virtual_memory().available // 4)
-    return read_bandwidth([threads], size, SECONDS, WINDOWS)[threads]
+    parts = np.array_split(np.full(size, 1, dtype=np.uint8), WINDOWS)
+    return len(parts[0]) / statistics.median(_passes(parts, threads, SECONDS))
 
 
-def _best_pass(windows: Sequence[npt.NDArray[np.uint8]], threads: int, seconds: float) -> float:
+def _passes(windows: Sequence[npt.NDArray[np.uint8]], threads: int, seconds: float) -> list[float]:
+    """How long each pass through a window took."""
     turns = itertools.cycle([np.array_split(window, threads) for window in windows])
-    best, begun = float("inf"), time.perf_counter()
+    took: list[float] = []
+    begun = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
-        while (now := time.perf_counter()) - begun < seconds or best == float("inf"):
+        while (now := time.perf_counter()) - begun < seconds or not took:
             list(pool.map(np.max, next(turns)))
-            best = min(best, time.perf_counter() - now)
-    return best
+            took.append(time.perf_counter() - now)
+    return took

@@ -96,13 +96,13 @@ def compare(
     """Load a model as ``serve`` does, let it answer several times, fill its cache, and hold all against the promises.
 
     The cache is filled as far as ``effort``, bytes of weights times tokens, goes, and every slot is used. The bandwidth
-    is measured before and after the answers, and its better figure counts.
+    is measured before and after the answers, and the mean of both counts.
     """
     header, threads = GgufHeader.read(path), threads or build.threads
     promised = Footprint.of(header, Use(context, SLOTS), build.repacked)
     before = quick_bandwidth(threads)
     seen = asyncio.run(_observe(path, name, context, runs, threads, int(effort / promised.weights)))
-    expected = expected_speed(ModelBytes.of(header), max(before, quick_bandwidth(threads)), threads, ANSWER // 2)
+    expected = expected_speed(ModelBytes.of(header), (before + quick_bandwidth(threads)) / 2, threads, ANSWER // 2)
     return Row(name, context, promised, seen.resident, expected, seen.speeds, seen.undisturbed)
 
 
