@@ -8,7 +8,7 @@ NODE := $(CLIENTS)/node_modules/.ready
 PLUGIN := obsidian-plugin
 STARTERS := smollm2-135m-instruct multilingual-e5-small all-minilm-l6-v2 gemma-3-270m
 
-.PHONY: help setup models demo test plugin clients conformance fuzz load soak lint serve clean
+.PHONY: help setup models demo test plugin wheel clients conformance fuzz load soak lint serve clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -40,6 +40,10 @@ plugin: ## build the Obsidian plugin, and run its linter and its own tests
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(PLUGIN)/node_modules/.ready && cd $(PLUGIN) && npm run --silent lint && npm test --silent && npm run --silent build; \
 	 else echo "npm is not installed: the Obsidian plugin is not built and not tested"; fi
 
+wheel: $(READY) plugin ## build the wheel, with the Obsidian plugin in it, into dist/
+	@test -f $(PLUGIN)/main.js || { echo "no wheel without the plugin: install npm, then try again"; exit 1; }
+	$(BIN)/python -m hatchling build -t wheel
+
 test: $(READY) models $(NODE) plugin ## run every test
 	$(BIN)/python -m pytest
 
@@ -57,9 +61,10 @@ load: $(READY) ## 64 clients, a fifth of them with bad manners
 	@$(BIN)/vaultbridge models pull smollm2-135m-instruct
 	$(BIN)/python -m vaultbridge.lab.rush
 
-soak: $(READY) ## a quarter of an hour of vanishing clients, requests and kills
+soak: $(READY) ## forty minutes of vanishing clients, requests and kills
 	@$(BIN)/vaultbridge models pull smollm2-135m-instruct
 	$(BIN)/python -m vaultbridge.lab.soak
+	$(BIN)/python -m vaultbridge.lab.soak_index
 
 lint: $(READY) ## the linters
 	$(BIN)/ruff check .

@@ -41,6 +41,7 @@ export default defineConfig([
       "obsidianmd/prefer-create-el": "off",
       "obsidianmd/prefer-instanceof": "off",
       "obsidianmd/ui/sentence-case": "off",
+      "obsidianmd/prefer-file-manager-trash-file": "off",
       "import/no-nodejs-modules": "off",
       "no-undef": "off",
       "@typescript-eslint/explicit-function-return-type": "off",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vaultbridge.backends.llama_files import gpu_kinds
 from vaultbridge.backends.memory import memory
+from vaultbridge.catalog.adapter import adapted
+from vaultbridge.catalog.drafting import Drafting
 from vaultbridge.catalog.fitting import ALL_LAYERS, MOST_SLOTS, USUAL_CONTEXT, Plan, Wish, plan
 from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.catalog.supply import Model
@@ -43,6 +45,12 @@ def wish_of(engine: EngineSettings) -> Wish:
     )
 
 
+def header_of(model: Model) -> GgufHeader:
+    """What a language model's file says of itself, its adapter's weights included. Raises ModelInvalid."""
+    header, adapter = GgufHeader.read(model.path), model.options.get("adapter")
+    return adapted(header, GgufHeader.of_file(adapter)) if adapter else header
+
+
 def machine() -> Memory:
     """This computer's memory. Asking llama.cpp itself takes a second, and only a GPU is worth it."""
     try:
@@ -51,22 +59,37 @@ def machine() -> Memory:
         return memory()
 
 
-def fitted(engine: EngineSettings, model: Model, others: int = 0, here: Memory | None = None) -> FittedEngine:
+def fitted(
+    engine: EngineSettings,
+    model: Model,
+    others: int = 0,
+    here: Memory | None = None,
+    draft: Drafting | None = None,
+) -> FittedEngine:
     """Choose for ``model`` beside ``others``, bytes of models that run too, as if the memory were as it is ``here``.
 
-    A file that cannot be read is left to the process that loads it, which says why.
+    What drafts for it is a part of it. A file that cannot be read is left to the process that loads it, which says why.
     """
     usual = {"context": engine.context or USUAL_CONTEXT, "slots": engine.slots or MOST_SLOTS}
     if model.backend != "llama":
         return FittedEngine(engine.model_copy(update=usual))
     try:
-        header = GgufHeader.read(model.path)
-        found = plan(header, here or machine(), wish_of(engine), others)
+        header = header_of(model)
+        beside = draft.needed if draft else 0
+        found = plan(header, _without(here or machine(), beside), wish_of(engine), others)
     except ModelInvalid:
         return FittedEngine(engine.model_copy(update=usual))
     chosen = {name: getattr(found, name) for name in ("context", "slots", "cache", "gpu_layers")}
     line = describe(model.name, found)
-    return FittedEngine(engine.model_copy(update=chosen), line, found.fits, found.footprint.needed)
+    if draft:
+        line += f", and {beside / 1e9:.1f} GB for {draft.model.name}, which drafts"
+    return FittedEngine(engine.model_copy(update=chosen), line, found.fits, found.footprint.needed + beside)
+
+
+def _without(memory: Memory, taken: int) -> Memory:
+    """What is left of it: a card's own memory is taken first."""
+    on_card = min(taken, memory.gpu)
+    return replace(memory, gpu=memory.gpu - on_card, available=memory.available - (taken - on_card))
 
 
 def describe(name: str, found: Plan) -> str:

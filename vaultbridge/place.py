@@ -7,6 +7,8 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +88,7 @@ def token_of(place: Place, setting: str) -> str:
     file = place.token_file
     token = file.read_text().strip() if file.is_file() else ""
     if not token:
-        place.folder.mkdir(parents=True, exist_ok=True)
+        _make(place.folder)
         token = secrets.token_urlsafe(24)
         _write_private(file, token + "\n")
     file.chmod(0o600)
@@ -101,9 +103,35 @@ def _write_private(file: Path, text: str) -> None:
     draft.replace(file)
 
 
+def _make(folder: Path) -> None:
+    """Make a place's folder, and the one of all places, whose names are those of vaults: for their owner only."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.chmod(0o700)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def only_for_owner(place: Place) -> Iterator[None]:
+    """Let nobody else read a place: neither what is there nor what this process, or one that it starts, writes.
+
+    The mask of a process is the only thing that the libraries which write the index ask.
+    """
+    _make(place.folder)
+    for folder, _, files in os.walk(place.folder):
+        Path(folder).chmod(0o700)
+        for name in files:
+            with suppress(FileNotFoundError):
+                (Path(folder) / name).chmod(0o600)
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def _lock(place: Place) -> FileLock:
-    place.folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(place.folder / "index.lock", timeout=0)
+    _make(place.folder)
+    return FileLock(place.folder / "index.lock", timeout=0, mode=0o600)
 
 
 def is_locked(place: Place) -> bool:

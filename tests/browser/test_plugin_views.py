@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, Host, tasks
+from tests.browser.hosting import FRAME_MS, NOTHING_LEFT, Host, left_alone, long_chat, tasks
 from tests.server.building import NOTES, TOMATOES, Building, ScriptedGenerator
 from vaultbridge.server.guard import GuardOptions
 
@@ -63,7 +63,7 @@ def test_an_answer_is_stopped_by_escape_and_made_again(host: Host, generator: Sc
     host.page.keyboard.press("Escape")
     answered(host)
     host.page.wait_for_timeout(200)
-    assert generator.running == 0
+    left_alone(generator)
     host.page.get_by_role("button", name="Edit question").click()
     host.page.locator(".vaultbridge-question textarea").fill(TOMATOES)
     host.page.keyboard.press("Enter")
@@ -86,13 +86,7 @@ def test_typing_in_a_note_while_an_answer_streams_stays_quick(host: Host) -> Non
 
 
 def test_a_chat_of_200_messages_opens_at_once(host: Host) -> None:
-    said = "Water them **every second morning**. [[Tomatoes#Watering|1]]\n\n- one\n- two\n\n```\ncode\n```"
-    turns = [
-        f"%% turn t{n} {f't{n - 1}' if n else '-'} done %%\n\n> [!question]\n> Question {n}\n\n{said}\n\n"
-        "> [!quote]- 1\n> 1. [[Tomatoes#Watering]]"
-        for n in range(100)
-    ]
-    host.start(VAULT | {"Chats/Long.md": "---\ntype: vaultbridge-chat\n---\n\n" + "\n\n".join(turns) + "\n"})
+    host.start(VAULT | {"Chats/Long.md": long_chat(100)})
     host.open("Chats/Long.md")
     with tasks(host.page) as busy:
         host.run("open-chat")
@@ -155,7 +149,41 @@ def test_why_a_note_is_not_there(host: Host) -> None:
     host.start(VAULT)
     host.open("Private/Diary.md")
     host.page.locator(".vaultbridge-status").click()
-    expect(host.page.get_by_role("dialog")).to_contain_text("It is not indexed:")
+    expect(host.page.get_by_role("dialog")).to_contain_text("It is not indexed: “Private/” in .vaultbridgeignore.")
+    expect(host.page.locator(".vaultbridge-exclusions")).to_contain_text("“Private/” in .vaultbridgeignore (1)")
+
+
+def test_the_server_is_asked_for_its_status_once(host: Host) -> None:
+    with host.requests() as made, host.page.expect_response("**/vault/events"):
+        host.start(VAULT)
+        expect(host.page.locator(".vaultbridge-status")).to_have_text("Vaultbridge: ready")
+        host.run("status")
+        expect(host.page.get_by_role("dialog")).to_contain_text("5 notes")
+    assert sum(url.endswith("/vault/status") for url in made) == 1
+
+
+def test_links_and_tags_are_chosen_from_what_is_there(host: Host) -> None:
+    host.start(VAULT | {"Plan.md": "# Plan\n\nThe tomatoes in summer, and the hive behind the shed: "})
+    host.open("Plan.md")
+    host.run("prompt-links")
+    host.page.get_by_role("checkbox", name="[[Bees]]").check()
+    host.page.get_by_role("checkbox", name="#insects").check()
+    host.page.get_by_role("button", name="Add").click()
+    host.wait_for_text("behind the shed: [[Bees]]")
+    assert "insects" in host.page.evaluate("host.app.vault.getFileByPath('Plan.md').text")
+
+
+def test_the_model_is_chosen_in_the_settings(host: Host, building: Building) -> None:
+    host.start(VAULT)
+    host.page.evaluate("host.settings()")
+    writes = host.page.get_by_role("combobox", name="Writing")
+    expect(writes.locator("option")).to_have_text(["As the server is set", "fakes"])
+    with host.page.expect_response("**/vault/roles"):
+        writes.select_option("fakes")
+    assert building.services.roles.chosen("chat") == "fakes"
+    with host.page.expect_response("**/vault/roles"):
+        writes.select_option("")
+    assert building.services.roles.chosen("chat") == ""
 
 
 def test_a_token_is_set_and_a_wrong_one_is_said(host: Host, browser: Browser, building: Building) -> None:
@@ -182,7 +210,7 @@ def test_unloaded_in_the_middle_of_everything_it_leaves_nothing_behind(
     with host.requests() as made:
         host.page.wait_for_timeout(500)
     assert made == []
-    assert generator.running == 0
+    left_alone(generator)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -221,8 +249,13 @@ def test_every_view_can_be_looked_at(host: Host, theme: str, pictures: Path) -> 
     expect(page.get_by_role("option").first).to_be_visible()
     look("search")
     page.keyboard.press("Escape")
+    host.run("prompt-links")
+    expect(page.get_by_role("checkbox").first).to_be_visible()
+    expect(page.get_by_text("The model chooses which of them fit…")).to_have_count(0)
+    look("links")
+    page.keyboard.press("Escape")
     host.run("status")
-    expect(page.get_by_role("dialog")).to_contain_text("passages")
+    page.get_by_text("in .vaultbridgeignore").scroll_into_view_if_needed()
     look("status")
     page.keyboard.press("Escape")
     host.run("set-up")
@@ -230,5 +263,5 @@ def test_every_view_can_be_looked_at(host: Host, theme: str, pictures: Path) -> 
     look("set-up")
     page.keyboard.press("Escape")
     page.evaluate("host.settings()")
-    expect(page.get_by_label("Folder for chats")).to_be_visible()
+    page.get_by_role("combobox", name="Ranking").scroll_into_view_if_needed()
     look("settings")

@@ -68,15 +68,3 @@ def test_what_is_no_gguf_file_is_refused(tmp_path: Path) -> None:
     for path in (text, tmp_path, tmp_path / "none.gguf"):
         with pytest.raises(ModelInvalid):
             GgufHeader.read(path)
-
-
-def test_one_part_of_several_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    path = tmp_path / "part.gguf"
-    writer = GGUFWriter(path, "llama")
-    writer.add_uint16("split.count", 3)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    writer.close()
-    with pytest.raises(ModelInvalid, match="--merge"):
-        GgufHeader.read(path)

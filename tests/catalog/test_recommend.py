@@ -50,3 +50,9 @@ def test_where_nothing_runs_well_the_smallest_is_named_with_its_obstacle() -> No
 def test_a_gpu_is_fast_enough() -> None:
     assert on(30, 1, shared=True).best.entry.size > on(30, 1).best.entry.size
     assert on(30, 1, gpu=24).best.speed is None
+
+
+def test_tables_that_are_only_looked_up_cost_no_time() -> None:
+    found = on(8, 20)  # which reads all of Gemma 4 E4B's file 3.5 times a second, and what a token needs of it 6 times
+    assert found.best.entry.name == "gemma-4-e4b-it"
+    assert found.best.entry.looked_up * 3 > found.best.entry.size

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from tests.chat.cited import citation
 from tests.retrieve.rows import chunk, update
+from tests.vault.pdfs import pdf
 from vaultbridge.chat.citations import LinkWriter, attribute, cite, fragment, linkable, relabelled
 from vaultbridge.core.notes import FileState, IndexedNote, Note, NotePath
 from vaultbridge.core.search import Hit
 from vaultbridge.vault.chunking import chunk as cut
+from vaultbridge.vault.formats import read_note
 from vaultbridge.vault.markdown import parse
 
 PATHS = [
     NotePath(path) for path in ("Bees.md", "Garden/Ants.md", "A/Plan.md", "B/plan.md", "红烧肉.md", "v1.2 notes.md")
-]
+] + [NotePath(path) for path in ("Bees.pdf", "x/Soil.PDF", "Board.canvas", "a/log.txt", "b/Log.txt")]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,11 @@ PATHS = [
         ("Bees.md", "50%% off", "[[Bees#50 off]]"),
         ("Bees.md", "Who: what?", "[[Bees#Who: what?]]"),
         ("Bees.md", "Bees", "[[Bees]]"),
+        ("Bees.pdf", "page=3", "[[Bees.pdf#page=3]]"),
+        ("x/Soil.PDF", "", "[[Soil.PDF]]"),
+        ("Board.canvas", "Hive | Queens", "[[Board.canvas#Hive Queens]]"),
+        ("a/log.txt", "", "[[a/log.txt]]"),
+        ("x/C#.pdf", "page=12", "[C#.pdf](x/C%23.pdf#page%3D12)"),
         ("Code/C# notes.MD", "", "[C# notes](Code/C%23%20notes.MD)"),
         ("Code/C# notes.MD", "Delegates & co", "[C# notes](Code/C%23%20notes.MD#Delegates%20%26%20co)"),
     ],
@@ -193,6 +200,22 @@ def test_a_link_leads_to_a_section_that_the_chunk_is_in(text: str) -> None:
             start, end = resolved(note, place)
             assert start <= piece.span.end
             assert piece.span.end <= end, "it is another section of that name"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "link"),
+    [
+        ("x/Soil.pdf", pdf(["", "Clay. ^id"]), "[[Soil.pdf#page=2]]"),
+        ("x/log.txt", b"# Monday\nWatered. ^id", "[[log.txt]]"),
+        ("x/Board.canvas", b'{"nodes": [{"type": "text", "text": "# Hive\\nQueens. ^id"}]}', "[[Board.canvas]]"),
+    ],
+)
+def test_what_is_not_markdown_is_cited_as_obsidian_links_to_it(path: str, content: bytes, link: str) -> None:
+    note, _ = read_note(content, FileState(NotePath(path), 1, len(content), "x"))
+    [piece] = cut(note)
+    receipt = IndexedNote(note.state, note.title, headings=tuple(heading.text for heading in note.headings))
+    [cited] = cite([Hit(piece, 1.0, {})], {note.path: receipt}, LinkWriter([note.path]))
+    assert cited.link == link
 
 
 # --- attribution ------------------------------------------------------------------------------------------------------

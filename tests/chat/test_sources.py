@@ -107,6 +107,7 @@ def test_the_line_names_each_place_once_and_three_at_most() -> None:
         ("Bees sleep [[Bees#Sleep|1]][[Hives|12]].", "Bees sleep."),
         ("蜜蜂睡觉[[蜜蜂|1]]。", "蜜蜂睡觉。"),
         ("A delegate [2](Code/C%23.md#Delegates).", "A delegate."),
+        ("Clay holds water [[Soil.pdf#page=3|1]] [2](Soil%23.pdf#page%3D3).", "Clay holds water."),
         ("| Bees sleep [[Bees#Sleep\\|1]] | x |", "| Bees sleep | x |"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tests.lab.tiny import SHAPES, tiny_model
+from tests.lab.tiny import SHAPES, split, tiny_adapter, tiny_model, with_figure
 from vaultbridge.cli.app import app
 from vaultbridge.core.errors import ModelInvalid, ModelMissing
 
@@ -71,3 +71,26 @@ def test_a_gemma_is_recommended_with_its_reason() -> None:
     assert view["recommended"] in {model["name"] for model in view["models"]}
     text = run("recommend")
     assert f"vaultbridge models pull {view['recommended']}" in text or "vaultbridge models pull" in text
+
+
+def test_a_model_in_parts_is_told_as_a_whole(tmp_path: Path) -> None:
+    whole = tiny_model(tmp_path)
+    (tmp_path / "parts").mkdir()
+    first, second = split(whole, tmp_path / "parts", 2)
+    assert info(first)["memory_use"] == info(whole)["memory_use"]
+    second.unlink()
+    with pytest.raises(ModelInvalid, match=second.name):
+        run("info", str(first))
+
+
+def test_an_adapter_is_counted(tmp_path: Path) -> None:
+    whole, adapter = tiny_model(tmp_path), tiny_adapter(tmp_path / "diary.gguf")
+    both = info(Path(f"{whole}+{adapter}"))
+    assert both["name"] == f"{whole.stem}+diary"
+    assert both["memory_use"]["weights"] > info(whole)["memory_use"]["weights"]
+
+
+def test_figures_that_no_model_has_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "flat.gguf").write_bytes(with_figure(tiny_model(tmp_path), "block_count", 0))
+    with pytest.raises(ModelInvalid, match="0 layers"):
+        run("info", str(tmp_path / "flat.gguf"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.contracts.test_embedder import quiet
 from tests.contracts.tiny_m3 import make_tiny_m3
 from tests.lab.tiny import tiny_model
 from vaultbridge.catalog.supply import Model
@@ -45,3 +46,20 @@ async def test_weights_that_are_not_bge_m3s_are_found_out(tmp_path: Path) -> Non
     check = await try_model("embedder", model, load_settings(None, {}))
     assert "similarities [" in check.said, check
     assert "Its card says" in check.remedy
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+async def test_what_8_bits_change_is_said_and_is_no_damage(tmp_path: Path) -> None:
+    from vaultbridge.backends.onnx_export import export
+    from vaultbridge.backends.onnx_folder import FOLDER
+
+    folder = make_tiny_m3(tmp_path / "bge-m3")
+    with quiet():
+        export(folder, "flag-m3", {"max_tokens": 512}, folder / FOLDER)
+    model = Model("bge-m3", folder, "flag-m3", {"max_tokens": 512, "floor": 0.0})
+    settings = load_settings(None, {"models.embedder_runtime": "onnx-int8"})
+    check = await try_model("embedder", model, settings)
+    assert check.ok, check.remedy
+    assert "by onnx-int8" in check.said
+    assert "8 bits change scores by" in check.said

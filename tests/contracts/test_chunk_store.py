@@ -44,7 +44,9 @@ def make_note(
     aliases: Sequence[str] = (),
 ) -> IndexedNote:
     state = FileState(NotePath(path), int(mtime * 1e9), 10, "ab" * 32)
-    return IndexedNote(state, path, tuple(tags), tuple(aliases), links=tuple(links), reason=reason)
+    return IndexedNote(
+        state, path, tuple(tags), tuple(aliases), links=tuple(links), reason=reason, attempts=1 if reason else 0
+    )
 
 
 def update(
@@ -60,7 +62,7 @@ def update(
         Chunk(NotePath(path), n, Span(n * 10, n * 10 + 9, n + 1, n + 2), text, (), context)
         for n, text in enumerate(texts)
     )
-    note = make_note(path, mtime=mtime, tags=tags, aliases=aliases)
+    note = replace(make_note(path, mtime=mtime, tags=tags, aliases=aliases), chunks=len(chunks))
     return NoteUpdate(note, chunks, NotePath(origin) if origin else None)
 
 
@@ -508,6 +510,26 @@ async def test_the_newest_notes_are_embedded_first(store: Store, rng: np.random.
     assert texts(await store.unembedded(1)) == ["o1"]
 
 
+async def test_the_most_linked_notes_are_embedded_in_turns_with_the_newest(store: Store) -> None:
+    def written(path: str, mtime: float, *links: str) -> NoteUpdate:
+        plain = update(path, f"{path} one", f"{path} two", mtime=mtime)
+        return replace(plain, note=replace(plain.note, links=links))
+
+    await store.replace(
+        [
+            written("hub.md", 1),
+            written("old.md", 2, "hub"),
+            written("spoke.md", 3, "hub", "second"),
+            written("second.md", 4, "hub"),
+            written("new.md", 5),
+            written("newest.md", 6),
+        ]
+    )
+    order = list(dict.fromkeys(chunk.note for chunk in await store.unembedded(100)))
+    assert order == ["newest.md", "hub.md", "new.md", "second.md", "spoke.md", "old.md"]
+    assert texts(await store.unembedded(3)) == ["newest.md one", "newest.md two", "hub.md one"]
+
+
 async def test_an_edit_embeds_only_what_changed(store: Store, rng: np.random.Generator) -> None:
     await store.replace([update("a.md", "1", "2", "3")])
     await embed_all(store, rng)
@@ -769,6 +791,14 @@ async def test_links_lead_where_obsidian_leads(bare: Store) -> None:
     assert linked == {path: tuple(notes) for path, notes in NEIGHBOURS.items()}
 
 
+async def test_links_to_other_files_have_their_suffix(bare: Store) -> None:
+    links = ["soil", "Soil.PDF#page=3", "board", "Board.canvas", "notes/log.txt", "Cafe\u0301.canvas"]
+    found = ["soil.md", "papers/soil.pdf", "x/board.canvas", "notes/log.txt", "caf\u00e9.canvas"]
+    await bare.replace([linking("a.md", links), *(linking(path, []) for path in found)])
+    assert await bare.linked([NotePath("a.md")]) == {"a.md": tuple(found)}
+    assert await bare.linked([NotePath("papers/soil.pdf")]) == {"papers/soil.pdf": ("a.md",)}
+
+
 async def test_links_follow_what_is_written_moved_and_removed(bare: Store) -> None:
     async def linked(path: str) -> list[str]:
         return list((await bare.linked([NotePath(path)]))[NotePath(path)])
@@ -784,6 +814,30 @@ async def test_links_follow_what_is_written_moved_and_removed(bare: Store) -> No
     assert await linked("far/away/b.md") == []
     await bare.replace([], [NotePath("c.md")])
     assert await linked("a.md") == []
+
+
+# --- what is compared with the vault ----------------------------------------------------------------------------------
+
+
+async def test_rows_are_sorted_and_say_what_has_a_vector(bare: Store, rng: np.random.Generator) -> None:
+    await bare.replace([update("b.md", "one", "two"), update("a.md", "three")])
+    rows = await bare.rows()
+    assert [(row.note, row.ordinal, row.embedded) for row in rows] == [
+        ("a.md", 0, False),
+        ("b.md", 0, False),
+        ("b.md", 1, False),
+    ]
+    chunks = [chunk for path in ("a.md", "b.md") for chunk in await bare.chunks(NotePath(path))]
+    assert [(row.span, row.digest) for row in rows] == [(chunk.span, chunk.digest) for chunk in chunks]
+    await bare.use_vectors("space", DIMENSIONS)
+    await bare.put_vectors({chunks[1].digest: random_embedding(rng)})
+    assert [row.embedded for row in await bare.rows()] == [False, True, False]
+
+
+async def test_every_chunk_is_found_by_its_own_words(bare: Store) -> None:
+    await bare.replace([update(path, path, "***", "a" * 60, "番茄要浇水", "to be or not") for path in AWKWARD])
+    await bare.maintain()
+    assert await bare.unfound([*map(NotePath, AWKWARD), NotePath("nowhere.md")]) == []
 
 
 # --- LanceDB alone ----------------------------------------------------------------------------------------------------
@@ -840,7 +894,10 @@ async def test_a_crash_between_the_commits_is_seen_by_the_next_diff(
         patch.setattr(store._notes, "merge_insert", die)
         with pytest.raises(DiskFull):
             await store.replace([update("a.md", "new", mtime=2), update("b.md", "b", mtime=2)])
-    assert [(note.state.path, note.state.mtime_ns) for note in await store.notes()] == [("a.md", 1_000_000_000)]
+    assert [(note.state.path, note.state.mtime_ns) for note in await store.notes()] == [
+        ("a.md", 1_000_000_000),
+        ("b.md", 0),  # rows without a receipt: if the file goes meanwhile, they must go as well
+    ]
     assert texts(await store.chunks(NotePath("a.md"))) == ["new"]
     await store.replace([update("a.md", "new", mtime=2), update("b.md", "b", mtime=2)])
     assert await store.counts() == StoreCounts(2, 0, 2, 0)
@@ -876,19 +933,21 @@ async def test_an_index_of_another_version_is_refused(tmp_path: Path, monkeypatc
         await LanceStore.open(str(tmp_path))
 
 
-async def test_a_damaged_index_is_refused(tmp_path: Path) -> None:
-    store = await LanceStore.open(str(tmp_path))
+async def test_a_damaged_table_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
+    uri = str(tmp_path / "index")
+    store = await LanceStore.open(uri)
     await store.replace([update("a.md", "text")])
     await store.close()
-    shutil.rmtree(tmp_path / "chunks.lance" / "data")
-    damaged = await LanceStore.open(str(tmp_path))
-    with pytest.raises(StoreMismatch, match="--rebuild"):
-        await damaged.chunks(NotePath("a.md"))
-    await damaged.close()
-    for manifest in (tmp_path / "notes.lance" / "_versions").iterdir():
-        manifest.write_bytes(b"junk")
-    with pytest.raises(StoreMismatch, match="--rebuild"):
-        await LanceStore.open(str(tmp_path))
+    shutil.rmtree(tmp_path / "index" / "chunks.lance" / "data")
+    mended = await LanceStore.open(uri)
+    assert "chunks could not be read" in mended.damage
+    assert await mended.chunks(NotePath("a.md")) == []
+    assert [note.state.sha256 for note in await mended.notes()] == [""], "it is to be read again"
+    await mended.replace([update("a.md", "text")])
+    assert (await mended.rows())[0].note == "a.md"
+    await mended.close()
+    (kept,) = (tmp_path / "damaged").iterdir()
+    assert kept.name.endswith("chunks.lance")
 
 
 @pytest.mark.parametrize("sign", ["No space left on device (os error 28)", "Disk quota exceeded (os error 122)"])

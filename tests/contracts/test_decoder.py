@@ -125,6 +125,11 @@ def test_text_survives_the_tokens(decoder: Decoder, text: str) -> None:
     assert b"".join(map(decoder.token_bytes, decoder.tokenize(text))).decode() == text
 
 
+def test_tokens_count_from_zero_to_the_vocabularys_size(decoder: Decoder) -> None:
+    tokens = decoder.tokenize("hello world 番茄")
+    assert 0 <= min(tokens) <= max(tokens) < decoder.vocabulary
+
+
 def test_no_text_is_no_tokens(decoder: Decoder) -> None:
     assert decoder.tokenize("") == []
 

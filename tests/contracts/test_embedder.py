@@ -1,4 +1,5 @@
-"""What every Embedder keeps to: the fake, MiniLM and multilingual-e5 with real weights, a tiny random BGE-M3."""
+"""What every Embedder keeps to: the fake, MiniLM and multilingual-e5 with real weights, a tiny random BGE-M3, and
+that one as it is exported to ONNX."""
 
 from __future__ import annotations
 
@@ -81,10 +82,30 @@ def gguf(folder: Path) -> Embedder:
     return LlamaEmbedder(make_tiny_bert(folder / "tiny.gguf", PoolingType.MEAN), name="tiny", query_prefix="search: ")
 
 
+def onnx(folder: Path) -> Embedder:
+    from tests.contracts.tiny_m3 import MAX_TOKENS, make_tiny_m3
+    from vaultbridge.backends.onnx_embedding import OnnxEmbedder
+    from vaultbridge.backends.onnx_export import export
+
+    options: dict[str, Any] = {"max_tokens": MAX_TOKENS, "floor": 0.5}
+    export(make_tiny_m3(folder / "m3"), "flag-m3", options, folder / "onnx", int8=False)
+    return OnnxEmbedder(folder / "onnx", name="tiny", multi=True, **options)
+
+
+def int8(folder: Path) -> Embedder:
+    from tests.contracts.tiny_bert import make_tiny_bert_folder
+    from vaultbridge.backends.onnx_embedding import OnnxEmbedder
+    from vaultbridge.backends.onnx_export import export
+
+    export(make_tiny_bert_folder(folder / "bert"), "flag", {"pooling": "mean"}, folder / "onnx")
+    return OnnxEmbedder(folder / "onnx", name="tiny", precision="int8", query_prefix="search: ")
+
+
 Build = Callable[[Path], Embedder]
+BUILDS: tuple[Build, ...] = (fake, minilm, e5, m3, onnx, int8, gguf)
 
 
-@pytest.fixture(scope="session", params=[fake, minilm, e5, m3, gguf], ids=["fake", "minilm", "e5", "m3", "gguf"])
+@pytest.fixture(scope="session", params=BUILDS, ids=[build.__name__ for build in BUILDS])
 def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
     build: Build = request.param
     with quiet():

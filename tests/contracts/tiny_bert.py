@@ -1,4 +1,4 @@
-"""A BERT of random weights in a GGUF file, and the same one in torch to compare with; about 150 kB."""
+"""A BERT of random weights in a GGUF file or a folder, and the same one in torch to compare with; about 150 kB."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from gguf import GGUFWriter, PoolingType, TokenType
-from transformers import BertConfig, BertForSequenceClassification
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 CONTEXT = 512
 _WORDS = "the a note notes task tasks garden water plant due date today meeting index vault search early".split()
@@ -49,6 +50,25 @@ def tiny_bert(labels: int = 1) -> Any:
         num_labels=labels,
     )
     return BertForSequenceClassification(config).eval()
+
+
+def make_tiny_bert_folder(folder: Path) -> Path:
+    """Write it as an embedder's folder, as Hugging Face has them, and return that."""
+    tiny_bert().bert.save_pretrained(folder)
+    first, rest = _pieces()[len(_SPECIAL) :], "##"
+    plain = [piece.removeprefix("▁") if piece.startswith("▁") else f"{rest}{piece}" for piece in first]
+    pieces = {piece: number for number, piece in enumerate([*_SPECIAL, *plain])}
+    tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", pieces["[CLS]"]), ("[SEP]", pieces["[SEP]"])]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", unk_token="[UNK]",
+        model_max_length=CONTEXT,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
 
 
 def make_tiny_bert(path: Path, pooling: PoolingType | None, *, head: bool = False, labels: int = 1) -> Path:

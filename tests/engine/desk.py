@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import cache
 
-from vaultbridge.backends.fakes.decoder import FakeDecoder
+from vaultbridge.backends.fakes.decoder import FakeDecoder, FakeSampler
 from vaultbridge.core.dialogue import (
     Continuation,
     Event,
@@ -16,6 +18,7 @@ from vaultbridge.core.dialogue import (
     Piece,
     PromptNote,
     Sampling,
+    TokenLogprob,
 )
 from vaultbridge.core.ports import Segment
 from vaultbridge.engine.calls import Generate
@@ -60,6 +63,36 @@ class StubbornDecoder(TimedDecoder):
 
     def copy(self, source: int, target: int, length: int) -> bool:
         return False
+
+
+class GuessingDecoder(TimedDecoder):
+    """A draft model: ``guess`` says what comes after the tokens that it has seen, and it is quite sure of it."""
+
+    def __init__(self, watch: Watch, guess: Callable[[list[int]], int], **shape: int) -> None:
+        super().__init__(watch, 0.00001, every=0.001, **{"slots": 1, **shape})
+        self.guess = guess
+
+    def sampler(self, sampling: Sampling) -> FakeSampler:
+        return Guesses(self, sampling)
+
+
+class Guesses(FakeSampler):
+    """Without a memory of what it said."""
+
+    def __init__(self, decoder: GuessingDecoder, sampling: Sampling) -> None:
+        super().__init__(decoder, sampling)
+        self._guesser = decoder
+
+    def sample(self, row: int) -> int:
+        return self._guesser.guess(self._guesser.context_of(row))
+
+    def logprob(self, row: int, token: int) -> TokenLogprob:
+        return replace(super().logprob(row, token), logprob=math.log(0.9))
+
+
+def as_the_last_time(seen: list[int]) -> int:
+    """A guess: what followed the last time that the last byte was there. Too little for a draft from the prompt."""
+    return next((seen[at + 1] for at in range(len(seen) - 2, -1, -1) if seen[at] == seen[-1]), seen[-1])
 
 
 class Desk:

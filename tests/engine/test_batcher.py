@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from tests.engine.inline import launch_inline
+from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.backends.fakes.embedder import FakeEmbedder
 from vaultbridge.core.errors import EmbedFailed
 from vaultbridge.core.search import Embedding, Lane
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.batcher import Batcher
-from vaultbridge.engine.host import Host
+from vaultbridge.engine.host import Host, Rest
 from vaultbridge.engine.worker import EmbedderWorker
 
 
@@ -95,3 +96,17 @@ async def test_nobody_computes_what_nobody_waits_for(batcher: Batcher, embedder:
     await first
     await batcher.embed(["last"], "document")
     assert all("abandoned" not in texts for _, texts in embedder.batches)
+
+
+async def test_an_embedder_that_rests_is_known_and_comes_back_for_the_next_question(embedder: WatchedEmbedder) -> None:
+    clock = FakeClock()
+    host = Host("embedder", lambda: EmbedderWorker(embedder), launch_inline, Rest(60.0, clock))
+    batcher = Batcher(host, Activity())
+    (first,) = await batcher.embed(["garden"], "query")
+    await clock.advance(60)
+    assert host.state == "stopped"
+    assert (await batcher.info(), host.state) == (embedder.info, "stopped"), "to be known it need not be loaded"
+    (again,) = await batcher.embed(["garden"], "query")
+    assert (first.dense == again.dense).all()
+    await batcher.close()
+    await host.close()

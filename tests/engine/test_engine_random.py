@@ -10,11 +10,23 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.engine.desk import Desk, StubbornDecoder, TimedDecoder, Watch, alone, audit, holds, text_of
+from tests.engine.desk import (
+    Desk,
+    GuessingDecoder,
+    StubbornDecoder,
+    TimedDecoder,
+    Watch,
+    alone,
+    as_the_last_time,
+    audit,
+    holds,
+    text_of,
+)
 from vaultbridge.core.dialogue import PromptNote, Sampling
 from vaultbridge.core.errors import CacheFull, DeadlineExceeded, DecodeFailed
 from vaultbridge.core.ports import Segment
-from vaultbridge.engine import scheduler, slots
+from vaultbridge.engine import draft_model, scheduler, slots
+from vaultbridge.engine.draft_model import DraftModel
 from vaultbridge.engine.engine import Engine
 
 CONTEXT = 96
@@ -22,7 +34,8 @@ POISON = "!"
 SOURCES = ("K", "Q")
 # What is tuned for contexts of thousands of tokens, for one of a hundred.
 SCALE = ((scheduler, "OUTPUT_SHARE", 6), (scheduler, "WORTH_WAITING", 4), (scheduler, "LEAST_CHUNK", 3),
-         (scheduler, "PASS_TOKENS", 12), (slots, "KEPT_TAIL", 5))  # fmt: skip
+         (scheduler, "PASS_TOKENS", 12), (slots, "KEPT_TAIL", 5),
+         (draft_model, "LONGEST", 5), (draft_model, "_LEAST", 4))  # fmt: skip
 
 texts = st.builds(
     lambda beginning, tail: "a common beginning "[:beginning] + "".join(tail),
@@ -46,15 +59,19 @@ class Answers(RuleBasedStateMachine):
         batch=st.sampled_from([3, 16, 64]),
         each=st.sampled_from([0.0, 0.01]),
         stubborn=st.booleans(),
-        drafts=st.booleans(),
+        drafts=st.sampled_from(["none", "from the text", "by a model"]),
+        sight=st.sampled_from([16, 40, 2 * CONTEXT]),
     )
-    def open(self, slots: int, spare: int, batch: int, each: float, stubborn: bool, drafts: bool) -> None:
+    def open(self, slots: int, spare: int, batch: int, each: float, stubborn: bool, drafts: str, sight: int) -> None:
         self.patch = pytest.MonkeyPatch()
         for module, name, value in SCALE:
             self.patch.setattr(module, name, value)
         kind = self.kind(stubborn)
         self.decoder = kind(Watch(), each, context=CONTEXT, slots=slots, cache=CONTEXT + spare, batch=batch)
-        self.desk = Desk(Engine(self.decoder, self.decoder.watch, drafts=drafts))
+        watch = self.decoder.watch
+        self.guesser = GuessingDecoder(watch, as_the_last_time, context=sight, cache=sight, batch=7)
+        self.draft_model = DraftModel(self.guesser, 120, watch) if drafts == "by a model" else None
+        self.desk = Desk(Engine(self.decoder, watch, drafts=drafts != "none", draft_model=self.draft_model))
         self.version = dict.fromkeys(SOURCES, 0)
         self.gone: set[str] = set()
 
@@ -108,11 +125,15 @@ class Answers(RuleBasedStateMachine):
     @invariant()
     def the_books_agree(self) -> None:
         audit(self.desk.engine, self.decoder)
+        if self.draft_model:
+            assert self.draft_model._held == self.guesser.cached(0)
+            assert not self.draft_model._failed
 
     @invariant()
     def nothing_lies_around_that_was_forgotten(self) -> None:
         slots = self.desk.engine._slots
         assert all(slots[slot].busy for slot in holds(self.decoder, self.gone))
+        assert not holds(self.guesser, self.gone)
 
     def teardown(self) -> None:
         if hasattr(self, "desk"):

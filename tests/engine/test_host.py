@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from vaultbridge.backends.fakes.clock import FakeClock
+from vaultbridge.core.duration import NEVER
 from vaultbridge.core.errors import ModelInvalid, NotReady, WorkerLost
 from vaultbridge.engine.child import Inbox
-from vaultbridge.engine.host import PATIENT_DEATHS, Host
+from vaultbridge.engine.host import PATIENT_DEATHS, Host, Rest
 
 
 class Echo:
@@ -123,6 +125,67 @@ async def test_a_closed_host_takes_no_calls_and_stays_closed(host: Host) -> None
         await reply(host, "b")
     host.start()
     assert host.state == "stopped"
+
+
+# --- rest ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def resting(clock: FakeClock) -> AsyncIterator[Host]:
+    host = Host("echo", Echo, rest=Rest(100.0, clock))
+    yield host
+    await host.close()
+
+
+async def test_a_child_that_nobody_calls_ends_and_the_next_call_starts_another(resting: Host, clock: FakeClock) -> None:
+    _, first = await reply(resting, "a")
+    await clock.advance(99)
+    _, again = await reply(resting, "b")
+    await clock.advance(99)
+    assert (again, resting.state, resting.expires) == (first, "ready", clock.now() + 1), "called meanwhile"
+    await clock.advance(1)
+    assert resting.state == "stopped"
+    while _runs(first):
+        await asyncio.sleep(0.001)
+    assert (await resting.info(), resting.state) == ("echo", "stopped"), "what it is is known"
+    body, second = await reply(resting, "c")
+    assert body == "c"
+    assert second != first
+
+
+async def test_a_child_that_works_does_not_rest(resting: Host, clock: FakeClock) -> None:
+    stream = resting.call("forever")
+    async for _ in stream:
+        break
+    await clock.advance(1000)
+    assert (resting.state, resting.expires) == ("ready", clock.now() + 100)
+    await stream.aclose()
+    await clock.advance(100)
+    assert resting.state == "stopped"
+
+
+async def test_a_child_that_was_loaded_and_never_called_rests_too(resting: Host, clock: FakeClock) -> None:
+    await resting.ready()
+    await clock.advance(100)
+    assert resting.state == "stopped"
+
+
+async def test_a_child_stays_for_ever_unless_it_is_told_otherwise(clock: FakeClock) -> None:
+    host = Host("echo", Echo, rest=Rest(NEVER, clock))
+    await reply(host, "a")
+    await clock.advance(1e12)
+    assert (host.state, host.expires) == ("ready", None)
+    await host.close()
+    with pytest.raises(NotReady, match="shutting down"):
+        await host.info()
+
+
+# --- the end of the parent ----------------------------------------------------------------------------------------
 
 
 def test_a_child_ends_when_its_parent_is_killed() -> None:

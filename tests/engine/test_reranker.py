@@ -10,12 +10,13 @@ from typing import cast
 import pytest
 
 from tests.engine.inline import Pipe, launch_inline
+from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.backends.fakes.reranker import FakeReranker
 from vaultbridge.core.errors import EmbedFailed, NotReady
 from vaultbridge.engine.activity import Activity
 from vaultbridge.engine.calls import Rerank
 from vaultbridge.engine.child import Call, Cancel, Inbox
-from vaultbridge.engine.host import Host
+from vaultbridge.engine.host import Host, Rest
 from vaultbridge.engine.reranker import HostedReranker
 from vaultbridge.engine.worker import RerankerWorker
 
@@ -71,6 +72,19 @@ async def test_while_it_loads_it_says_so_at_once_and_then_it_works(reranker: Hos
         await reranker.score("red", ["red"])
     await reranker.ready()
     assert await reranker.score("red", ["red"]) == [1.0]
+
+
+async def test_after_a_rest_it_is_loading_once_more(model: WatchedReranker) -> None:
+    clock = FakeClock()
+    host = Host("reranker", lambda: RerankerWorker(model), launch_inline, Rest(60.0, clock))
+    reranker = HostedReranker(model.name, host, Activity())
+    await reranker.ready()
+    await clock.advance(60)
+    with pytest.raises(NotReady):
+        await reranker.score("red", ["red"])
+    await reranker.ready()
+    assert await reranker.score("red", ["red"]) == [1.0]
+    await host.close()
 
 
 async def test_a_failure_is_the_callers_and_the_next_call_works(reranker: HostedReranker) -> None:

@@ -60,6 +60,8 @@ _OPENAI = {
     **_SAMPLING,
     "max_tokens": 5000,
     "n": 2,
+    "keep_alive": "5m",
+    "ttl": 300,
     "vaultbridge": _OURS,
     "user": "me",
 }

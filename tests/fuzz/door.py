@@ -90,6 +90,10 @@ def _samplable(sampling: Sampling) -> None:
 class Blind:
     """Implements ``core.ports.EmbeddingService``: every text is the same to it."""
 
+    def now(self) -> Blind:
+        """Itself."""
+        return self
+
     async def info(self) -> EmbedderInfo:
         """A space of four dimensions."""
         return EmbedderInfo("fake-embedder", "blind", 4, 512, 0.5)
@@ -120,7 +124,7 @@ class Door:
             index=cast(IndexView, nobody),
             embeddings=Blind(),
             reranker=None,
-            models=(),
+            search_models=(),
             fleet=Fleet(nobody, nobody, nobody, 0, 0, nobody),  # without any model
             roles=cast(Roles, nobody),
             inventory=cast(Inventory, nobody),

@@ -17,8 +17,11 @@ from vaultbridge.core.ports import EmbeddingService
 from vaultbridge.core.search import Embedding, Lane
 from vaultbridge.index.backfill import (
     COMMIT_CHUNKS,
-    COMMITS_BEFORE_MAINTENANCE,
+    COMMIT_SECONDS,
+    COMMITS_TO_CLEAN,
     FAILURES_IN_A_ROW,
+    LARGEST_COMMIT,
+    LOOK_SECONDS,
     RETRY_SECONDS,
     Backfill,
 )
@@ -206,8 +209,66 @@ async def test_a_large_fill_ends_with_maintenance(clock: FakeClock, embeddings: 
     backfill = Backfill(store, embeddings, clock)
     async with running(backfill):
         await backfill.finished()
-        texts = [f"text {n}" for n in range(COMMIT_CHUNKS * COMMITS_BEFORE_MAINTENANCE)]
+        texts = [f"text {n}" for n in range(LARGEST_COMMIT * COMMITS_TO_CLEAN)]
         await store.replace([note("large", *texts)], [NotePath("gone")])
         backfill.wake()
         await backfill.finished()
     assert await store.vector_tables() == {"fake-1": len(texts)}
+
+
+async def test_nothing_is_embedded_while_many_notes_are_read(clock: FakeClock, embeddings: FakeEmbeddings) -> None:
+    store = FakeStore()
+    backfill = Backfill(store, embeddings, clock)
+    async with running(backfill):
+        await backfill.finished()
+        with backfill.stepping_back():
+            await store.replace([note("a", "one", "two")])
+            backfill.wake(2)
+            await clock.advance(60)
+            assert (embeddings.documents, backfill.pending, backfill.share) == ([], 2, 0.0)
+        await backfill.finished()
+    assert embeddings.documents == ["one", "two"]
+    assert (backfill.pending, backfill.share) == (0, 1.0)
+
+
+async def test_a_pause_is_said_and_ends_by_itself(clock: FakeClock, embeddings: FakeEmbeddings) -> None:
+    store = FakeStore()
+    await store.replace([note("a", "one")])
+    reasons = ["on battery"]
+    backfill = Backfill(store, embeddings, clock, pause=lambda: "".join(reasons))
+    async with running(backfill):
+        await clock.asleep(LOOK_SECONDS)
+        assert (backfill.paused, backfill.pending, embeddings.documents) == ("on battery", 1, [])
+        reasons.clear()
+        end = asyncio.create_task(backfill.finished())
+        await clock.advance(LOOK_SECONDS)
+        await end
+    assert (backfill.paused, embeddings.documents) == ("", ["one"])
+
+
+async def test_the_rate_tells_the_time_that_is_left_and_the_size_of_a_commit(clock: FakeClock) -> None:
+    per_text = COMMIT_SECONDS / COMMIT_CHUNKS / 2
+    seen: list[tuple[int, float | None]] = []
+
+    class Timed(FakeEmbeddings):
+        """Takes its time for each text."""
+
+        async def embed(self, texts: Sequence[str], lane: Lane) -> list[Embedding]:
+            seen.append((len(texts), backfill.seconds_left))
+            await clock.sleep(per_text * len(texts))
+            return await super().embed(texts, lane)
+
+    store = FakeStore()
+    await store.replace([note("a", *(f"text {n}" for n in range(6 * COMMIT_CHUNKS)))])
+    backfill = Backfill(store, Timed(), clock)
+    async with running(backfill):
+        end = asyncio.create_task(backfill.finished())
+        while not end.done():
+            await clock.advance(0.1)
+        await end
+    sizes, left = zip(*seen, strict=True)
+    assert sizes[0] == COMMIT_CHUNKS
+    assert left[0] is None
+    assert max(sizes) == pytest.approx(2 * COMMIT_CHUNKS, rel=0.1), "as many as take the time of a commit"
+    assert left[1] == pytest.approx(5 * COMMIT_CHUNKS * per_text, rel=0.1)
+    assert backfill.rate == pytest.approx(1 / per_text, rel=0.1)

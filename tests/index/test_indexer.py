@@ -21,7 +21,8 @@ from tests.index.worlds import World
 from vaultbridge.core.errors import ConfigError, DiskFull, NoteUnreadable
 from vaultbridge.core.notes import FileState, NotePath, NoteUpdate
 from vaultbridge.core.search import Freshness
-from vaultbridge.index.indexer import BATCH_NOTES, MOST_PATHS, RETRY_SECONDS
+from vaultbridge.index.indexer import MOST_PATHS, RETRY_SECONDS
+from vaultbridge.index.reading import FIRST_BATCH
 from vaultbridge.index.report import IndexReport
 from vaultbridge.index.settle import CEILING_SECONDS
 from vaultbridge.vault.files import Vault
@@ -111,11 +112,11 @@ async def test_a_second_sync_writes_and_embeds_nothing_even_after_a_restart(worl
     assert world.embeddings.documents == []
 
 
-async def test_newest_notes_are_written_first_and_in_batches(world: World) -> None:
-    paths = [world.write(f"{n:03}.md", f"Note {n}.") for n in range(2 * BATCH_NOTES + 1)]
+async def test_newest_notes_are_written_first_and_in_growing_batches(world: World) -> None:
+    paths = [world.write(f"{n:03}.md", f"Note {n}.") for n in range(7 * FIRST_BATCH + 1)]
     await world.sync()
     assert world.store.written == paths[::-1]
-    assert [len(updated) for updated, _ in world.store.commits] == [BATCH_NOTES, BATCH_NOTES, 1]
+    assert [len(updated) for updated, _ in world.store.commits] == [n * FIRST_BATCH for n in (1, 2, 4)] + [1]
 
 
 async def test_what_happened_while_nobody_watched_is_found(world: World) -> None:
@@ -154,6 +155,7 @@ async def test_a_save_is_one_commit_of_one_note_and_embeds_what_changed(world: W
 
 async def test_notes_come_and_go(world: World) -> None:
     async with world.watching():
+        await world.clock.asleep(0)  # the first look is done
         await world.follow(world.write("new.md", "Hello."))
         assert await world.text("new.md") == "Hello."
         await world.follow(world.delete("new.md"))
@@ -307,7 +309,7 @@ async def test_a_note_deleted_while_it_is_read_is_gone_and_the_others_go_on(
     world.move("moved.md", "sub/moved.md")
     read = Vault.read
 
-    def vanish(vault: Vault, path: NotePath) -> tuple[str, FileState]:
+    def vanish(vault: Vault, path: NotePath) -> tuple[bytes, FileState]:
         if path in ("a.md", "sub/moved.md"):
             world.delete(path)
         return read(vault, path)
@@ -363,7 +365,7 @@ async def test_excluded_notes_are_purged_and_come_back(world: World) -> None:
         await world.indexer.settled()
         await world.follow(world.write(".vaultbridgeignore", "diary/\n"))
         assert await world.notes() == ["b.md"]
-        assert "diary/" in world.indexer.excluded(NotePath("diary/a.md"))
+        assert "diary/" in (await world.indexer.status(NotePath("diary/a.md"))).reason
         await world.follow(world.write("diary/a.md", "Dear diary, again."))
         assert await world.notes() == ["b.md"]
         await world.follow(world.delete(".vaultbridgeignore"))

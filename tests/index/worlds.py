@@ -13,7 +13,8 @@ from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
 from vaultbridge.backends.fakes.store import FakeStore
 from vaultbridge.core.errors import DiskFull
-from vaultbridge.core.notes import Chunk, NotePath, NoteUpdate
+from vaultbridge.core.notes import Chunk, NotePath, NoteUpdate, Row
+from vaultbridge.core.ports import ChunkStore
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
 from vaultbridge.index.settle import CEILING_SECONDS
@@ -44,16 +45,16 @@ class WatchedStore(FakeStore):
         return {note.state.path: await self.chunks(note.state.path) for note in await self.notes()}
 
 
-class World:
+class Realm:
     """A vault in a folder and its index. ``clock`` stands still, so mtimes are the test's too: each write is newer.
 
     ``listener`` hears of the notes whose text left the index.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, store: ChunkStore) -> None:
         self.root = root
         self.clock = FakeClock()
-        self.store = WatchedStore()
+        self.store = store
         self.changes = FakeChanges()
         self.embeddings = FakeEmbeddings()
         self.listener: Callable[[Collection[NotePath]], None] = lambda paths: None
@@ -129,3 +130,18 @@ class World:
     async def text(self, path: str) -> str:
         """What the index holds of a note."""
         return "\n\n".join(chunk.text for chunk in await self.store.chunks(NotePath(path)))
+
+    async def rebuilt(self) -> list[Row]:
+        """The rows of an index that begins now."""
+        fresh = World(self.root)
+        await fresh.sync()
+        return await fresh.store.rows()
+
+
+class World(Realm):
+    """A realm whose index is in memory, and watched."""
+
+    store: WatchedStore
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, WatchedStore())

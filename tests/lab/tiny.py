@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from gguf import GGUFWriter
+from gguf import GGUFReader, GGUFWriter
 
 from vaultbridge.lab.model_shape import Shape
 from vaultbridge.lab.random_model import write_random_model
@@ -66,3 +66,38 @@ def with_template(model: Path, template: str) -> Path:
     path = model.with_name(f"templated-{zlib.crc32(text)}.gguf")
     path.write_bytes(data)
     return path
+
+
+def with_figure(model: Path, key: str, figure: int) -> bytes:
+    """The model's file with another number in its metadata."""
+    data = bytearray(model.read_bytes())
+    at = data.index(key.encode()) + len(key) + 4
+    struct.pack_into("<I", data, at, figure)
+    return bytes(data)
+
+
+def split(model: Path, folder: Path, count: int) -> list[Path]:
+    """The model in several parts, as llama.cpp's gguf-split makes them: the first one has the metadata."""
+    reader, data = GGUFReader(model), model.read_bytes()
+    pairs = struct.unpack_from("<Q", data, 16)[0]
+    metadata = data[24 : reader.tensors[0].field.offset]
+    parts = []
+    for number in range(count):
+        tensors = reader.tensors[number::count]
+        own = [("split.no", 2, "<H", number), ("split.count", 2, "<H", count)]
+        own.append(("split.tensors.count", 5, "<i", len(reader.tensors)))
+        head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(own) + (0 if number else pairs))
+        head += b"" if number else metadata
+        for key, kind, form, value in own:
+            head += struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + struct.pack(form, value)
+        body = b""
+        for tensor in tensors:
+            shape = tensor.shape.tolist()
+            head += struct.pack("<Q", len(tensor.name)) + tensor.name.encode() + struct.pack("<I", len(shape))
+            head += struct.pack(f"<{len(shape)}QIQ", *shape, tensor.tensor_type, len(body))
+            body += tensor.data.tobytes()
+            body += bytes(-len(body) % 32)
+        path = folder / f"{model.stem}-{number + 1:05}-of-{count:05}.gguf"
+        path.write_bytes(head + bytes(-len(head) % 32) + body)
+        parts.append(path)
+    return parts

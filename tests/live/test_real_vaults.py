@@ -14,7 +14,7 @@ from vaultbridge.core.dialogue import Conversation, Failed, Finished, Message, S
 from vaultbridge.core.search import Citation, Query
 from vaultbridge.settings import load_settings
 from vaultbridge.vault.files import Vault
-from vaultbridge.vault.markdown import parse
+from vaultbridge.vault.formats import is_note, read_note
 from vaultbridge.wiring import House, open_house
 
 VAULTS = Path(__file__).parents[3] / "shared" / "vaults"
@@ -66,7 +66,7 @@ def questions(house: House) -> dict[str, str]:
 
 async def test_every_note_is_indexed_and_every_chunk_has_its_vector(vault: House) -> None:
     counts = await vault.store.counts()
-    assert counts.notes == sum(1 for _ in vault.place.vault.rglob("*.md"))
+    assert counts.notes == sum(is_note(file.name) for file in vault.place.vault.rglob("*"))
     assert counts.chunks > counts.notes
     assert counts.vectors == (counts.chunks if vault.services.embeddings else 0)
 
@@ -97,7 +97,6 @@ async def test_questions_about_other_things_are_left_alone(vault: House) -> None
 
 
 def assert_exists(citation: Citation, root: Path) -> None:
-    text, state = Vault(root).read(citation.path)
-    note, _ = parse(text, state)
-    assert text[citation.span.start : citation.span.end] == citation.quote
+    note, _ = read_note(*Vault(root).read(citation.path))
+    assert note.text[citation.span.start : citation.span.end] == citation.quote
     assert citation.heading in ("", *(heading.text for heading in note.headings))

@@ -10,6 +10,7 @@ from tests.retrieve.rows import chunk, embed_all, update
 from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
 from vaultbridge.backends.fakes.store import FakeStore
 from vaultbridge.core.notes import NotePath
+from vaultbridge.retrieve.floors import Floor
 from vaultbridge.retrieve.related import Related
 
 BEES = NotePath("Bees.md")
@@ -49,6 +50,26 @@ async def test_a_linked_note_is_related_whatever_it_says(store: FakeStore) -> No
     assert found.linked == {"Shed.md": BEES}
     backlink = await Related(store).to_note(NotePath("Shed.md"), "Shed", 10)
     assert [hit.chunk.note for hit in backlink.hits] == [BEES]
+
+
+async def test_what_is_hardly_alike_is_not_related(store: FakeStore) -> None:
+    embeddings = FakeEmbeddings()
+    await embed_all(store, embeddings)
+    everything = [hit.chunk.note for hit in (await Related(store).to_note(BEES, "Bees", 10)).hits]
+    assert "Far.md" in everything, "all of a small vault is among the nearest"
+    found = await Related(store).to_note(BEES, "Bees", 10, floor=Floor(0.5, 0.5))
+    lanes = {str(hit.chunk.note): hit.lanes for hit in found.hits}
+    assert set(lanes) == {"Hive.md", "Smoke.md", "Shed.md"}, "a link is enough"
+    assert lanes["Hive.md"]["dense"] >= 0.5
+    assert "dense" not in lanes["Shed.md"], "that it is linked is why it is there"
+
+
+async def test_a_note_that_holds_the_name_is_related_however_far_it_is(store: FakeStore) -> None:
+    await embed_all(store, FakeEmbeddings())
+    words = "the price of zinc in spring and of copper and tin too, as the paper says"
+    await store.replace([update(chunk("Paper.md", f"Quarterly revenue: {words}"))])
+    found = await Related(store).to_note(NotePath("Shed.md"), "Quarterly revenue", 10, floor=Floor(1, 1))
+    assert {hit.chunk.note for hit in found.hits} == {BEES, "Far.md", "Paper.md"}
 
 
 async def test_excluded_notes_and_the_limit_hold(store: FakeStore) -> None:

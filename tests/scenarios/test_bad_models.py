@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.lab.tiny import tiny_adapter, tiny_model, with_template
+from tests.lab.tiny import tiny_adapter, tiny_model, with_figure, with_template
 from tests.server.building import TOMATOES, write_vault
 from vaultbridge.builds import BACKENDS
 from vaultbridge.catalog.folder import ModelFolder
@@ -49,7 +49,13 @@ def damaged(good: Path) -> dict[str, bytes]:
     }
 
 
-BAD = (*TEMPLATES, *damaged(Path(__file__)))
+ABSURD = {
+    "no-layers": ("block_count", 0),
+    "three-tokens": ("context_length", 3),
+    "no-turn": ("rope.dimension_count", 0),
+}
+"""Figures at which llama.cpp aborts, or does not come to an end."""
+BAD = (*TEMPLATES, *damaged(Path(__file__)), *ABSURD)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -58,6 +64,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     tiny = tiny_model(root)
     files = {"good": with_template(tiny, TURNS).read_bytes(), "diary": tiny_adapter(root / "diary.gguf").read_bytes()}
     files |= {name: with_template(tiny, source).read_bytes() for name, source in TEMPLATES.items()} | damaged(tiny)
+    files |= {name: with_figure(tiny, key, figure) for name, (key, figure) in ABSURD.items()}
     folder = ModelFolder(root / "models")
     for name, data in files.items():
         (folder.path / name).mkdir(parents=True)
@@ -65,7 +72,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         folder.sign(folder.path / name, f"{name}.gguf", "a test", None if name == "diary" else "chat", "")
     settings = {
         "vault": write_vault(root / "vault"), "data": root / "data", "models.folder": folder.path,
-        "models.generator": "good", "models.embedder": "none", "engine.context": 256, "engine.slots": 2,
+        "models.generator": "good", "models.embedder": "none", "engine.context": 512, "engine.slots": 2,
     }  # fmt: skip
     async with open_house(load_settings(None, settings)) as house:
         await house.synced()
@@ -97,6 +104,12 @@ async def test_a_bad_model_is_one_clear_error_and_the_good_one_answers(house: Ho
     assert await ask(house, "good") == 3
 
 
+@pytest.mark.parametrize("name", ABSURD)
+async def test_figures_that_no_model_has_are_refused_before_any_process_is_started(house: House, name: str) -> None:
+    with pytest.raises(ModelInvalid, match="no model that runs"):
+        await house.services.fleet.planned(name)
+
+
 async def test_an_adapter_is_asked_by_its_name_beside_the_models(house: House) -> None:
     assert "good+diary" in house.services.fleet.names
     assert "diary" not in house.services.fleet.names
@@ -106,11 +119,7 @@ async def test_an_adapter_is_asked_by_its_name_beside_the_models(house: House) -
 
 async def test_a_model_that_ends_its_process_while_it_loads_does_so_alone(tmp_path: Path) -> None:
     """llama.cpp does not check all of a header, but aborts."""
-    data = bytearray(tiny_model(tmp_path).read_bytes())
-    key = b"llama.block_count"
-    at = data.index(key) + len(key) + 4
-    data[at : at + 4] = bytes(4)
-    (tmp_path / "aborts.gguf").write_bytes(data)
+    (tmp_path / "aborts.gguf").write_bytes(with_figure(tiny_model(tmp_path), "block_count", 0))
     host = Host("generator", partial(load_generator, BACKENDS["llama"], (tmp_path / "aborts.gguf", "x", 64), {}))
     try:
         with pytest.raises(NotReady, match="may be damaged"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.lab.tiny import tiny_model
+from tests.lab.tiny import tiny_adapter, tiny_model
+from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.catalog.supply import Model
 from vaultbridge.fitted import fitted
 from vaultbridge.settings import EngineSettings
@@ -32,3 +33,10 @@ def test_other_backends_and_broken_files_get_the_usual(tmp_path: Path) -> None:
         assert (found.engine.context, found.engine.slots) == (8192, 8)
         assert found.chosen == ""
         assert found.fits, "the process that loads it says what is wrong"
+
+
+def test_an_adapter_takes_its_memory_too(tmp_path: Path) -> None:
+    path, adapter = tiny_model(tmp_path), tiny_adapter(tmp_path / "diary.gguf")
+    plain = fitted(EngineSettings(), Model("tiny", path, "llama"))
+    both = fitted(EngineSettings(), Model("tiny+diary", path, "llama", {"adapter": adapter}))
+    assert both.needed - plain.needed == sum(tensor.bytes for tensor in GgufHeader.of_file(adapter).tensors)

@@ -102,7 +102,7 @@ def test_the_field_names_the_notes_whose_text_was_in_the_prompt(client: httpx.Cl
     assert "every second morning" in first["quote"]
     assert ours["used"] == [first["number"]] == [1]
     assert ours["omitted"] == []
-    assert set(ours["freshness"]) == {"wanted", "visible", "pending"}
+    assert set(ours["freshness"]) == {"wanted", "visible", "pending", "notes_share", "vectors_share"}
 
 
 def test_a_stream_carries_citations_first_and_the_used_ones_last(client: httpx.Client) -> None:
@@ -188,6 +188,7 @@ def test_strict_models_refuse_other_names(building: Building) -> None:
         assert refused.json()["error"]["param"] == "model"
         for form in ("", "@vault", "@plain"):
             assert client.post(CHAT, json=question(TOMATOES, model=names.generator + form)).status_code == 200
+        assert client.post(CHAT, json=question(TOMATOES, model="")).status_code == 200, "the plugin names none"
 
 
 # --- a slow, a strange and a failing generator ----------------------------------------------------------------------

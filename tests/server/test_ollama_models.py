@@ -68,10 +68,11 @@ def test_passages_call_no_tools(building: Building) -> None:
 def test_only_what_is_loaded_is_running(building: Building) -> None:
     class Embedder:
         name, state, reason = "embedder", "loading", ""
+        expires: float | None = None
 
     embedder = Embedder()
     names = replace(building.services.names, embedder="small-e")
-    services = replace(building.services, names=names, models=(embedder,))
+    services = replace(building.services, names=names, search_models=(embedder,))
     with httpx.Client(base_url=building.serve(services), trust_env=False) as client:
 
         def running() -> dict[str, Json]:
@@ -94,6 +95,10 @@ def test_only_what_is_loaded_is_running(building: Building) -> None:
         assert running()["fakes"]["expires_at"].startswith("9999")
         assert keep(0) == "unload"
         assert set(running()) == {"small-e"}
+        embedder.expires = 1_700_000_000.0
+        assert running()["small-e"]["expires_at"] == "2023-11-14T22:13:20Z"
+        embedder.state = "stopped"
+        assert running() == {}
 
 
 def test_somebody_is_there(client: httpx.Client) -> None:

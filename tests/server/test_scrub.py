@@ -90,9 +90,10 @@ def test_no_failure_of_an_answer_tells_a_path(building: Building, path: str, str
 class Broken:
     """A model's process that says a path of why it is not ready."""
 
-    name: str = "generator"
+    name: str = "embedder"
     state: str = "failed"
     reason: str = f"{HOME}/models/gemma.gguf is not a GGUF file."
+    expires: float | None = None
 
 
 def test_neither_health_nor_status_tells_one(building: Building) -> None:
@@ -103,9 +104,9 @@ def test_neither_health_nor_status_tells_one(building: Building) -> None:
         def __getattr__(self, name: str) -> Any:
             return problems if name == "problems" else getattr(index, name)
 
-    services = replace(building.services, index=Troubled(), models=(Broken(),))
+    services = replace(building.services, index=Troubled(), search_models=(Broken(),))
     with httpx.Client(base_url=building.serve(services), trust_env=False) as client:
         health, status = client.get("/health"), client.get("/vault/status")
-    assert health.json()["models"]["generator"]["reason"] == "gemma.gguf is not a GGUF file."
+    assert health.json()["models"]["embedder"]["reason"] == "gemma.gguf is not a GGUF file."
     assert status.json()["problems"]["index"] == "vault is gone"
     assert HOME not in health.text + status.text

@@ -139,10 +139,20 @@ def test_two_models_take_turns_where_only_one_fits(harbour: Harbour) -> None:
     assert harbour.launched == ["big", "small", "big"]
 
 
-def test_keep_alive_zero_ends_the_model_behind_its_answer(harbour: Harbour) -> None:
-    body = {"model": "small", "prompt": "Hello?", "stream": False, "keep_alive": 0}
-    assert harbour.client.post("/api/generate", json=body).raise_for_status().json()["done"]
+@pytest.mark.parametrize("path", ["/api/generate", "/v1/completions", CHAT, "/v1/responses"])
+@pytest.mark.parametrize("key", ["keep_alive", "ttl"])
+def test_keep_alive_zero_ends_the_model_behind_its_answer(harbour: Harbour, path: str, key: str) -> None:
+    asked = {"input": "Hello?"} if path == "/v1/responses" else {"prompt": "Hello?"}
+    body = {"model": "small@plain", "stream": False, **(question("Hello?") if path == CHAT else asked)}
+    harbour.client.post(path, json=body).raise_for_status()
+    assert harbour.running == ["small"]
+    harbour.client.post(path, json={**body, key: 0}).raise_for_status()
     eventually(lambda: harbour.running == [], "it stays")
+
+
+def test_a_keep_alive_that_is_no_duration_is_refused(harbour: Harbour) -> None:
+    refused = harbour.client.post(CHAT, json=question("Hello?", keep_alive="soon"))
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "keep_alive")
 
 
 @pytest.mark.parametrize("path", [CHAT, "/api/chat"])
@@ -243,6 +253,13 @@ def test_each_purpose_has_its_model(harbour: Harbour, tmp_path: Path) -> None:
         "",
     ]
     assert roles(harbour.client, role="chat", model="")["chat"]["model"] == "big"
+
+
+def test_a_draft_model_is_chosen_among_the_language_models(harbour: Harbour, tmp_path: Path) -> None:
+    assert roles(harbour.client)["draft"] == {"model": "", "chosen": "", "choices": ["big", "small"]}
+    assert roles(harbour.client, role="draft", model="small")["draft"]["chosen"] == "small"
+    assert Roles(tmp_path / "roles.json").chosen("draft") == "small"
+    assert harbour.client.post("/vault/roles", json={"role": "draft", "model": "huge"}).status_code == 404
 
 
 def test_only_what_is_there_can_be_chosen(harbour: Harbour) -> None:

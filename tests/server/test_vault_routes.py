@@ -114,7 +114,14 @@ def test_the_status_counts(client: httpx.Client, building: Building) -> None:
     assert status["counts"]["unreadable"] == 1
     assert status["counts"]["vectors"] == status["counts"]["chunks"] == 5
     assert status["embedded"] == 5
-    assert status["progress"] == {"notes_done": 5, "notes_total": 5}
+    progress = status["progress"]
+    assert (progress["notes_done"], progress["notes_total"], progress["seconds_left"]) == (5, 5, 0)
+    assert progress["rate"] > 0
+    assert progress["paused"] == ""
+    assert (status["freshness"]["notes_share"], status["freshness"]["vectors_share"]) == (1, 1)
+    files = [file for file in Path(building.house.place.store_uri).rglob("*") if file.is_file()]
+    assert status["storage"]["bytes"] == sum(file.stat().st_size for file in files)
+    assert status["storage"]["fragments"] >= 3
     assert status["problems"] == {}
 
 
@@ -122,26 +129,36 @@ def test_the_status_counts(client: httpx.Client, building: Building) -> None:
 def test_an_indexed_note(client: httpx.Client, name: str) -> None:
     view = client.get(f"/vault/notes/{quote(name)}").json()
     assert (view["note"], view["indexed"], view["reason"]) == (name, True, "")
-    assert view["chunks"] >= 1
+    assert view["state"] == "indexed"
+    assert view["chunks"] == view["vectors"] >= 1
     assert view["indexed_at"] > 0
+    assert (view["attempts"], view["retry_at"]) == (0, None)
     assert client.get(f"/vault/notes/{quote(name, safe='')}").json() == view, "a slash may be escaped too"
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("name", "state", "reason"),
     [
-        ("Private/Diary.md", ".vaultbridgeignore: Private/"),
-        (".obsidian/note.md", "hidden"),
-        ("Latin.md", "not UTF-8"),
-        ("Nowhere.md", "not in the vault"),
-        ("a\0b.md", "not in the vault"),
+        ("Private/Diary.md", "excluded", ".vaultbridgeignore: Private/"),
+        (".obsidian/note.md", "excluded", "hidden"),
+        ("../My Vault/Garden/Bees.md", "excluded", "hidden"),
+        ("Latin.md", "unreadable", "not UTF-8"),
+        ("Nowhere.md", "missing", "not in the vault"),
+        ("a\0b.md", "missing", "not in the vault"),
     ],
 )
-def test_a_note_that_is_not_indexed_says_why(client: httpx.Client, name: str, reason: str) -> None:
-    view = client.get(f"/vault/notes/{quote(name)}").raise_for_status().json()
+def test_a_note_that_is_not_indexed_says_why(client: httpx.Client, name: str, state: str, reason: str) -> None:
+    view = client.get(f"/vault/notes/{quote(name, safe='')}").raise_for_status().json()
     assert view["indexed"] is False
+    assert view["state"] == state
     assert reason in view["reason"]
-    assert view["chunks"] == 0
+    assert view["chunks"] == view["vectors"] == 0
+    assert (view["retry_at"] is not None) == (view["attempts"] > 0) == (state == "unreadable")
+
+
+def test_the_status_counts_what_is_left_out_by_its_rule(client: httpx.Client) -> None:
+    exclusions = client.get("/vault/status").json()["exclusions"]
+    assert exclusions == [{"reason": ".vaultbridgeignore: Private/", "notes": 1}]
 
 
 def test_the_health_names_us_and_the_models(client: httpx.Client) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from vaultbridge.core.errors import NoteUnreadable, VaultNotFound
 from vaultbridge.core.notes import NotePath
-from vaultbridge.vault.files import MAX_NOTE_BYTES, Vault
+from vaultbridge.vault.files import Vault
+from vaultbridge.vault.formats import MAX_PDF_BYTES, MAX_TEXT_BYTES
 from vaultbridge.vault.ignore import IgnoreRules
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and such names need POSIX")
@@ -44,10 +45,12 @@ def test_a_vault_must_be_a_folder(tmp_path: Path) -> None:
 
 def test_walk_is_sorted_by_the_whole_path_and_finds_notes_only(root: Path) -> None:
     # By code points "a-b.md" < "a.md" < "a/z.md" < "b.md", since "-" < "." < "/".
-    for path in ["a/z.md", "b.md", "a.md", "a-b.md", "É.md", "日本/語.MD", "pic.png", "a.txt", ".obsidian/x.md"]:
+    notes = ["a-b.md", "a.md", "a.txt", "a/z.md", "b.Pdf", "b.canvas", "b.md", "É.md", "日本/語.MD"]
+    others = ["pic.png", "a.markdown", "b.pdf.part", "canvas", ".obsidian/x.md", ".a.pdf"]
+    for path in [*reversed(notes), *others]:
         write(root, path)
     (root / "folder.md").mkdir()
-    assert walked(root) == ["a-b.md", "a.md", "a/z.md", "b.md", "É.md", "日本/語.MD"]
+    assert walked(root) == notes
 
 
 def test_walk_leaves_out_what_the_rules_exclude(root: Path) -> None:
@@ -61,8 +64,8 @@ def test_walk_stat_read_and_hash_agree(root: Path) -> None:
     write(root, "a/Note.md", "täxt".encode())
     vault = Vault(root)
     [seen] = vault.walk(IgnoreRules.load(root))
-    text, state = vault.read(seen.path)
-    assert text == "täxt"
+    content, state = vault.read(seen.path)
+    assert content == "täxt".encode()
     assert state.stat == seen == vault.stat(seen.path)
     assert state == vault.hash(seen.path)
     assert state.size == 5
@@ -114,32 +117,58 @@ def test_stat_of_what_is_no_note_is_none(root: Path) -> None:
         assert vault.stat(NotePath(path)) is None
 
 
-def test_line_ends_stay_and_a_byte_order_mark_goes(root: Path) -> None:
-    content = b"\xef\xbb\xbfone\r\ntwo\rthree\n\xe2\x80\xa8"
-    write(root, "a.md", content)
-    text, state = Vault(root).read(NotePath("a.md"))
-    assert text == "one\r\ntwo\rthree\n\u2028"
-    assert state.size == len(content)
-
-
-def test_what_is_not_utf_8_says_where(root: Path) -> None:
-    write(root, "latin.md", "na\xefve".encode("latin-1"))
-    vault = Vault(root)
-    with pytest.raises(NoteUnreadable, match="byte 2"):
-        vault.read(NotePath("latin.md"))
-    assert vault.hash(NotePath("latin.md")).size == 5
-
-
-def test_a_note_over_the_limit_is_hashed_but_not_read(root: Path) -> None:
-    write(root, "huge.md", b"a" * (MAX_NOTE_BYTES + 1))
-    write(root, "large.md", b"a" * MAX_NOTE_BYTES)
+@pytest.mark.parametrize(
+    ("suffix", "limit"), [(".md", MAX_TEXT_BYTES), (".canvas", MAX_TEXT_BYTES), (".pdf", MAX_PDF_BYTES)]
+)
+def test_a_note_over_the_limit_of_its_kind_is_hashed_but_not_read(root: Path, suffix: str, limit: int) -> None:
+    huge, large = NotePath(f"huge{suffix}"), NotePath(f"large{suffix}")
+    write(root, huge, b"a" * (limit + 1))
+    write(root, large, b"a" * limit)
     vault = Vault(root)
     with pytest.raises(NoteUnreadable) as caught:
-        vault.read(NotePath("huge.md"))
-    assert str(MAX_NOTE_BYTES + 1) in caught.value.message
-    assert str(MAX_NOTE_BYTES) in caught.value.message
-    assert vault.hash(NotePath("huge.md")).sha256 == hashlib.sha256(b"a" * (MAX_NOTE_BYTES + 1)).hexdigest()
-    assert len(vault.read(NotePath("large.md"))[0]) == MAX_NOTE_BYTES
+        vault.read(huge)
+    assert str(limit + 1) in caught.value.message
+    assert str(limit) in caught.value.message
+    assert vault.hash(huge).sha256 == hashlib.sha256(b"a" * (limit + 1)).hexdigest()
+    assert len(vault.read(large)[0]) == limit
+
+
+def test_a_note_that_vanishes_after_the_look_is_file_not_found(root: Path) -> None:
+    file = write(root, "a.md")
+    vault = Vault(root)
+    [seen] = vault.walk(IgnoreRules.load(root))
+    file.unlink()
+    assert vault.stat(seen.path) is None
+    with pytest.raises(FileNotFoundError):
+        vault.read(seen.path)
+
+
+def test_a_note_that_grows_while_it_is_read_differs_at_the_next_look(root: Path) -> None:
+    file = write(root, "a.md", b"one")
+    vault = Vault(root)
+    _, state = vault.read(NotePath("a.md"))
+    with file.open("ab") as more:
+        more.write(b" two")
+    assert vault.stat(NotePath("a.md")) != state.stat
+
+
+@posix
+@pytest.mark.parametrize(
+    "name", ['a: "b" <c>?*|.md', "COM1.md", "trailing dot..md", " spaces .md", "a\\b.md", "tab\t.md"]
+)
+def test_names_that_windows_does_not_allow_are_names(root: Path, name: str) -> None:
+    write(root, name)
+    assert walked(root) == [name]
+    assert Vault(root).read(NotePath(name))[0] == b"text"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS takes both for one name")
+def test_two_spellings_of_an_accent_are_two_files(root: Path) -> None:
+    write(root, "caf\u00e9.md", b"composed")
+    write(root, "cafe\u0301.md", b"decomposed")
+    vault = Vault(root)
+    assert walked(root) == ["cafe\u0301.md", "caf\u00e9.md"]
+    assert vault.read(NotePath("cafe\u0301.md"))[0] == b"decomposed"
 
 
 @pytest.mark.parametrize("path", ["missing.md", "gone/missing.md", "a.md/b.md"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from vaultbridge.backends.flag_model import in_batches, load, to_numpy
+from vaultbridge.backends.m3_heads import HEADS, embeddings
+from vaultbridge.backends.vector_space import fingerprint, weights_digest
 from vaultbridge.core.errors import ModelInvalid
-from vaultbridge.core.search import UNMEASURED, EmbedderInfo, Embedding, Lane, Vector
-
-_EDGE = 1 << 20
-_M3_HEADS = ("sparse_linear.pt", "colbert_linear.pt")
+from vaultbridge.core.search import UNMEASURED, EmbedderInfo, Embedding, Lane
 
 
 class FlagM3:
@@ -34,7 +32,7 @@ class FlagM3:
         languages: tuple[str, ...] = (),
         multi: bool = False,
     ) -> None:
-        for head in _M3_HEADS:
+        for head in HEADS:
             if not (folder / head).is_file():
                 raise ModelInvalid(f"{folder} is not a whole BGE-M3: {head} is missing.", "Download that file, too.")
         self._flag, self._device = load("BGEM3FlagModel", folder)
@@ -44,7 +42,7 @@ class FlagM3:
         self._info = EmbedderInfo(
             name=name,
             # Texts that were embedded without the multi-vector head are embedded again for it.
-            fingerprint=_fingerprint(folder, "flag-m3", max_tokens, *(["multi"] if multi else [])),
+            fingerprint=fingerprint(weights_digest(folder), "flag-m3", max_tokens, *(["multi"] if multi else [])),
             dimensions=self._flag.model.config.hidden_size,
             max_tokens=max_tokens,
             floor=floor,
@@ -63,28 +61,12 @@ class FlagM3:
 
         def forward(inputs: Any) -> list[Embedding]:
             out = self._flag.model(inputs, return_dense=True, return_sparse=True, return_colbert_vecs=self._multi)
-            dense, weights = to_numpy(out["dense_vecs"]), to_numpy(out["sparse_vecs"])
             multi = to_numpy(out["colbert_vecs"]) if self._multi else None
-            ids, lengths = inputs["input_ids"].tolist(), inputs["attention_mask"].sum(1).tolist()
-            return [
-                Embedding(
-                    dense[row],
-                    self._sparse(ids[row], weights[row, :, 0]),
-                    # This head leaves out the first token, so a text has one vector less than tokens.
-                    None if multi is None else multi[row, : lengths[row] - 1].copy(),
-                )
-                for row in range(len(ids))
-            ]
+            padded, lengths = inputs["input_ids"].tolist(), inputs["attention_mask"].sum(1).tolist()
+            ids = [tokens[:length] for tokens, length in zip(padded, lengths, strict=True)]
+            return embeddings(ids, to_numpy(out["dense_vecs"]), to_numpy(out["sparse_vecs"]), multi, self._special)
 
         return in_batches(self._flag.tokenizer, self._device, texts, self._info.max_tokens, forward)
-
-    def _sparse(self, ids: list[int], weights: Vector) -> dict[int, float]:
-        """The greatest weight of each token, as BGE-M3's lexical matching has it."""
-        sparse: dict[int, float] = {}
-        for token, weight in zip(ids, weights.tolist(), strict=True):
-            if weight > 0 and token not in self._special:
-                sparse[token] = max(weight, sparse.get(token, 0.0))
-        return sparse
 
 
 class Flag:
@@ -110,7 +92,7 @@ class Flag:
         self._prefixes: dict[Lane, str] = {"query": query_prefix, "document": document_prefix}
         self._info = EmbedderInfo(
             name=name,
-            fingerprint=_fingerprint(folder, "flag", max_tokens, pooling, query_prefix, document_prefix),
+            fingerprint=fingerprint(weights_digest(folder), "flag", max_tokens, pooling, query_prefix, document_prefix),
             dimensions=self._flag.model.config.hidden_size,
             max_tokens=max_tokens,
             floor=floor,
@@ -132,19 +114,3 @@ class Flag:
 
         prefixed = [self._prefixes[lane] + text for text in texts]
         return in_batches(self._flag.tokenizer, self._device, prefixed, self._info.max_tokens, forward)
-
-
-def _fingerprint(folder: Path, *traits: object) -> str:
-    """A name for the vector space. Of the weights only sizes and edges are hashed: two gigabytes would take seconds."""
-    digest = hashlib.sha256(repr(traits).encode())
-    for name in ("config.json", "tokenizer.json"):
-        if (folder / name).is_file():
-            digest.update((folder / name).read_bytes())
-    for path in sorted(path for kind in ("*.safetensors", "*.bin", "*.pt") for path in folder.glob(kind)):
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}".encode())
-        with path.open("rb") as file:
-            digest.update(file.read(_EDGE))
-            file.seek(max(0, size - _EDGE))
-            digest.update(file.read(_EDGE))
-    return digest.hexdigest()[:32]

@@ -1,22 +1,23 @@
 """A FlagEmbedding model on its device, and texts through it in batches.
 
 The library's own ``encode`` and ``compute_score`` run the first batch twice, to probe for a batch size, and turn a
-RuntimeError into an AttributeError; so tokenizer, model and pooling are called directly, in batches bounded by their
-tokens.
+RuntimeError into an AttributeError; so tokenizer, model and pooling are called directly, in batches of our own.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vaultbridge.backends.token_batches import Budget, clean, through
 from vaultbridge.core.errors import EmbedFailed, ModelInvalid
 from vaultbridge.core.search import Vector
 
-_BATCH_TEXTS = 32
-_BATCH_TOKENS = 16_384
+_ON_A_CPU = Budget(tokens=1024, padding=64)
+"""What a layer makes of more than that leaves the caches; a pass of its own costs less than 64 tokens of padding."""
+_ON_A_GPU = Budget(tokens=16_384, padding=16_384)
 
 
 def load(kind: str, folder: Path, **options: Any) -> tuple[Any, str]:
@@ -63,40 +64,24 @@ def in_batches(
     return forwarded(tokenizer, device, encoded, forward)
 
 
-def clean(texts: Sequence[str]) -> list[str]:
-    """``texts`` without half surrogates, at which tokenizers stumble."""
-    return [text.encode("utf-8", "replace").decode() for text in texts]
-
-
 def forwarded(
     tokenizer: Any, device: str, encoded: Mapping[str, Sequence[Any]], forward: Callable[[Any], Sequence[Any]]
 ) -> list[Any]:
     """``forward`` over padded batches of tokens, its results in their order. Raises EmbedFailed."""
     import torch
 
+    def of(rows: list[int]) -> Sequence[Any]:
+        batch = {key: [values[row] for row in rows] for key, values in encoded.items()}
+        return forward(tokenizer.pad(batch, padding=True, return_tensors="pt").to(device))
+
     lengths = [len(ids) for ids in encoded["input_ids"]]
-    results: list[Any] = [None] * len(lengths)
     try:
-        for rows in _batches(lengths):
-            batch = {key: [values[row] for row in rows] for key, values in encoded.items()}
-            with torch.inference_mode():
-                inputs = tokenizer.pad(batch, padding=True, return_tensors="pt").to(device)
-                for row, result in zip(rows, forward(inputs), strict=True):
-                    results[row] = result
+        with torch.inference_mode():
+            return through(lengths, _ON_A_CPU if device == "cpu" else _ON_A_GPU, of)
     except (RuntimeError, MemoryError) as error:
         raise EmbedFailed(
             f"The model failed on {len(lengths)} texts: {error}", "See the log; free some memory."
         ) from error
-    return results
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of texts of similar length, longest first, so that little is padding and memory is bounded."""
-    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    while order:
-        count = max(1, min(_BATCH_TEXTS, _BATCH_TOKENS // lengths[order[0]]))
-        yield order[:count]
-        order = order[count:]
 
 
 def to_numpy(tensor: Any) -> Vector:

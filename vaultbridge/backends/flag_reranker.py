@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vaultbridge.backends.flag_model import clean, forwarded, in_batches, load, to_numpy
+from vaultbridge.backends.flag_model import forwarded, in_batches, load, to_numpy
+from vaultbridge.backends.token_batches import clean
 from vaultbridge.core.errors import ModelInvalid
 from vaultbridge.core.search import Vector
 

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+import logging
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lancedb
 from lancedb.expr import col
 from lancedb.query import MatchQuery
 
 from vaultbridge.backends.lance_memory import Bounds
+from vaultbridge.backends.lance_mending import discard, set_damaged_aside
 from vaultbridge.backends.lance_outline import Outline, Reach
+from vaultbridge.backends.lance_purge import rewrite
+from vaultbridge.backends.lance_rows import is_found, stored_rows
 from vaultbridge.backends.lance_tables import (
     CHUNK_COLUMNS,
     CHUNK_INDICES,
     CHUNKS,
     NOTES,
+    append,
     chunk_row,
     guarded,
     merge,
@@ -28,19 +36,33 @@ from vaultbridge.backends.lance_tables import (
     read,
     row_chunk,
     row_note,
+    source_of,
     table_names,
 )
-from vaultbridge.backends.lance_vectors import PREFIX, VectorTable
+from vaultbridge.backends.lance_vectors import PREFIX, VECTOR_INDICES, VectorTable
 from vaultbridge.backends.words import Words
-from vaultbridge.core.errors import StoreMismatch
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
-from vaultbridge.core.search import Embedding, Scope, Scored, StoreCounts, Vector
+from vaultbridge.core.errors import StoreDamaged, StoreMismatch
+from vaultbridge.core.notes import Chunk, FileState, IndexedNote, NotePath, NoteUpdate, Row
+from vaultbridge.core.search import Embedding, Scope, Scored, Storage, StoreCounts, Vector
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # LanceDB's defaults are 6 GiB and 1 GiB, too much beside a language model on a desktop.
 INDEX_CACHE_BYTES = 256 << 20
 METADATA_CACHE_BYTES = 64 << 20
 KEEP_VERSIONS = timedelta(minutes=5)
 """How long a reader may hold on to an old version."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What was counted, and when: a large vault is not counted again while nothing changes."""
+
+    outline: Outline
+    space: VectorTable | None
+    changes: int
+    counts: StoreCounts
 
 
 class LanceStore:
@@ -50,15 +72,21 @@ class LanceStore:
     known only when its process has loaded.
     """
 
-    def __init__(self, db: Any, notes: Any, chunks: Any, bounds: Bounds) -> None:
-        self._db = db
-        self._notes = notes
-        self._chunks = chunks
+    def __init__(self, uri: str, bounds: Bounds) -> None:
+        self._uri = uri
         self._bounds = bounds
+        self._db: Any = None
+        self._notes: Any = None
+        self._chunks: Any = None
+        self._set_aside: tuple[str, ...] = ()
         self._words = Words()
+        # The one that is filled, and the one that questions are answered from: two while an embedder succeeds another.
         self._vectors: VectorTable | None = None
+        self._served: VectorTable | None = None
         # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
         self._outline: Outline | None = None
+        self._counted: _Counted | None = None
+        self._holds_deleted = False
         self._looking = asyncio.Lock()
         # Readers need no lock, LanceDB's versions are theirs; a clean-up must not overlap with a write.
         self._writing = asyncio.Lock()
@@ -67,29 +95,40 @@ class LanceStore:
     async def open(cls, uri: str, bounds: Bounds | None = None) -> LanceStore:
         """Open or create the index at ``uri``: a folder, or ``s3://…``, ``gs://…``, ``az://…``, ``db://…``.
 
-        ``bounds`` are what its vectors may take in memory. Raises StoreMismatch if it cannot be read or has another
-        version, DiskFull.
+        ``bounds`` are what its vectors may take in memory. A table that cannot be read is set aside. Raises
+        StoreMismatch if the index has another version, DiskFull.
         """
+        store = cls(_absolute(uri), bounds or Bounds())
+        try:
+            await store._connect()
+        except StoreDamaged:
+            await store.mend()
+        return store
+
+    async def _connect(self) -> None:
         session = lancedb.Session(
             index_cache_size_bytes=INDEX_CACHE_BYTES, metadata_cache_size_bytes=METADATA_CACHE_BYTES
         )
         with guarded():
-            db = await lancedb.connect_async(_absolute(uri), session=session)
-            chunks = await open_table(db, "chunks", CHUNKS, CHUNK_INDICES)
-            notes = await open_table(db, "notes", NOTES, {})
-        return cls(db, notes, chunks, bounds or Bounds())
+            self._db = await lancedb.connect_async(self._uri, session=session)
+            self._chunks = await open_table(self._db, "chunks", CHUNKS, CHUNK_INDICES)
+            self._notes = await open_table(self._db, "notes", NOTES, {})
+        self._outline = await Outline.read(self._notes, self._chunks, self._bounds.chunks)
 
     async def use_vectors(self, fingerprint: str, dimensions: int) -> None:
         """Serve and fill the vectors of this fingerprint from now on.
 
         Raises StoreMismatch if the index holds other dimensions under it.
         """
-        if self._serves(fingerprint, dimensions):  # asked before every question: no waiting for a writer
-            return
-        async with self._writing:
-            if not self._serves(fingerprint, dimensions):
-                with guarded():
-                    self._vectors = await VectorTable.open(self._db, fingerprint, dimensions, self._bounds)
+        self._vectors = self._served = await self._opened(fingerprint, dimensions)
+
+    async def fill_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Fill this space from now on; questions go on in the one that is served, if there is one."""
+        self._vectors = await self._opened(fingerprint, dimensions)
+
+    async def serve_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Answer questions in this space from now on, whichever one is filled."""
+        self._served = await self._opened(fingerprint, dimensions)
 
     async def vector_tables(self) -> dict[str, int]:
         """How many vectors are stored, by fingerprint; some may belong to embedders of the past."""
@@ -98,15 +137,21 @@ class LanceStore:
     # --- reading --------------------------------------------------------------------------------------------------
 
     async def notes(self) -> list[IndexedNote]:
-        """Every note's receipt, sorted by path (code points)."""
-        return sorted(map(row_note, await read(self._notes.query())), key=lambda note: note.state.path)
+        """Every note's receipt, sorted by path (code points); without a hash where the rows are not its own."""
+        unsound = (await self._look()).unsound
+        notes = {note.state.path: note for note in map(row_note, await read(self._notes.query()))}
+        for path in unsound:
+            notes[path] = replace(notes.get(path) or _bare(path), state=FileState(path, 0, 0, ""))
+        return [notes[path] for path in sorted(notes)]
 
     async def paths(self) -> Set[NotePath]:
-        """Every note's path."""
+        """Every note's path, but for those that are left out."""
         return (await self._look()).receipts.keys()
 
     async def note(self, path: NotePath) -> IndexedNote | None:
-        """One note's receipt."""
+        """One note's receipt; None for one that is left out."""
+        if path not in (await self._look()).receipts:
+            return None
         rows = await read(self._notes.query().where(col("path") == path))
         return row_note(rows[0]) if rows else None
 
@@ -119,7 +164,13 @@ class LanceStore:
         return sorted(map(row_chunk, rows), key=lambda chunk: chunk.ordinal)
 
     async def keyword(self, text: str, scope: Scope, limit: int) -> list[Scored]:
-        """The chunks that share words with ``text``, by BM25, best first; nothing in it is query syntax."""
+        """The chunks that share words with ``text``, by BM25, best first; nothing in it is query syntax.
+
+        Files that are damaged, as those of the text index may be, are made anew.
+        """
+        return await self._mended(lambda: self._keyword(text, scope, limit))
+
+    async def _keyword(self, text: str, scope: Scope, limit: int) -> list[Scored]:
         text = text.encode(errors="replace").decode()  # JSON can smuggle in half a surrogate pair
         if limit < 1 or not text.strip():
             return []
@@ -145,25 +196,27 @@ class LanceStore:
 
         Every vector is compared, so none is missed; scores are as precise as float16 (about 1e-4).
         """
-        if self._vectors is None or limit < 1:
+        if (space := self._served or self._vectors) is None or limit < 1:
             return []
         reach = (await self._look()).reach(scope)
-        return await self._hits(await self._vectors.nearest(vector, reach, limit), reach, limit)
+        return await self._hits(await space.nearest(vector, reach, limit), reach, limit)
 
     async def sparse(self, weights: Mapping[int, float], scope: Scope, limit: int) -> list[Scored]:
         """The chunks whose learned sparse vectors have the greatest product with ``weights``, above 0, best first."""
-        if self._vectors is None or limit < 1:
+        if (space := self._served or self._vectors) is None or limit < 1:
             return []
         reach = (await self._look()).reach(scope)
-        return await self._hits(await self._vectors.heaviest(weights, reach, limit), reach, limit)
+        return await self._hits(await space.heaviest(weights, reach, limit), reach, limit)
 
     async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored vectors among ``digests``, ``(dimensions,)`` float32 each, as precise as float16."""
-        return await self._vectors.get(set(digests)) if self._vectors is not None else {}
+        space = self._served or self._vectors
+        return await space.get(set(digests)) if space is not None else {}
 
     async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, a byte a number."""
-        return await self._vectors.multi(set(digests)) if self._vectors is not None and digests else {}
+        space = self._served or self._vectors
+        return await space.multi(set(digests)) if space is not None and digests else {}
 
     async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
         """The notes that each of ``paths`` links to, then those that link to it, resolved as Obsidian does."""
@@ -171,25 +224,48 @@ class LanceStore:
         return {path: graph.neighbours(path) for path in paths}
 
     async def unembedded(self, limit: int) -> list[Chunk]:
-        """Chunks that have no vector yet, one for each digest, of the newest notes first."""
+        """Chunks that have no vector yet, one for each digest, of the newest and the most linked notes first."""
         if self._vectors is None:
             return []
         known, outline = await self._vectors.digests(), await self._look()
-        wanted = outline.newest(outline.without(known))[: max(limit, 0)]
+        foremost = await asyncio.to_thread(outline.foremost, outline.without(known))
+        wanted = foremost[: max(limit, 0)]
         chunks = dict(await self._with_digests(outline, wanted))
         return [chunks[digest] for digest in wanted if digest in chunks]
 
     async def counts(self) -> StoreCounts:
         """How much is stored."""
-        known = await self._vectors.digests() if self._vectors is not None else frozenset[str]()
-        outline = await self._look()
-        chunks = sum(map(len, outline.digests.values()))
-        return StoreCounts(
-            notes=len(outline.receipts),
-            unreadable=sum(receipt.unreadable for receipt in outline.receipts.values()),
-            chunks=chunks,
-            vectors=chunks - outline.chunks_of(outline.without(known)),
-        )
+        space, outline = self._vectors, await self._look()
+        known = await space.digests() if space is not None else frozenset[str]()
+        changes = space.changes if space is not None else 0
+        last = self._counted
+        if last is None or last.outline is not outline or last.space is not space or last.changes != changes:
+            counts = await asyncio.to_thread(outline.counts, outline.without(known))
+            self._counted = last = _Counted(outline, space, changes, counts)
+        return last.counts
+
+    async def storage(self) -> Storage:
+        """What it takes on the disk: of a bucket the rows alone, of a folder every file."""
+        tables = [self._chunks, self._notes, *([self._vectors.table] if self._vectors is not None else [])]
+        with guarded():
+            stats = [await table.stats() for table in tables]
+        size = sum(one["total_bytes"] for one in stats)
+        if "://" not in self._uri:
+            size = await asyncio.to_thread(_size, Path(self._uri))
+        return Storage(size, sum(one["fragment_stats"]["num_fragments"] for one in stats))
+
+    async def rows(self) -> list[Row]:
+        """Every chunk's row, sorted by note and ordinal, read anew from the disk; what was in memory is forgotten."""
+        async with self._writing:
+            self._outline = None
+            if self._vectors is not None:
+                self._vectors.forget()
+            embedded = await self._vectors.digests() if self._vectors is not None else frozenset[str]()
+            return await stored_rows(self._chunks, embedded)
+
+    async def unfound(self, notes: Sequence[NotePath]) -> list[NotePath]:
+        """Those of ``notes`` with a chunk that the keyword lane does not find by its own words."""
+        return [note for note in notes if not await self._mended(partial(self._is_found, note))]
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -204,13 +280,20 @@ class LanceStore:
         async def commit() -> None:
             before = await self._look()
             with self._or_look_anew(), guarded():
+                # Rows that are surely new are appended: there is nothing to look for.
                 # Receipts last: if the process dies between the two commits, the old receipts still differ from the
                 # disk, and the next diff writes these notes again.
-                if stale := rewritten.keys() | gone:
+                stale = rewritten.keys() | gone
+                if stale & before.digests.keys():
                     await merge(self._chunks, "key", rows, col("note").isin(sorted(stale)))
-                if receipts or gone:
+                elif rows:
+                    await append(self._chunks, rows)
+                if (latest.keys() | gone) & (before.receipts.keys() | before.left_out):
                     await merge(self._notes, "path", receipts, col("path").isin(sorted(gone)))
+                elif receipts:
+                    await append(self._notes, receipts)
             self._outline = await asyncio.to_thread(before.after, list(latest.values()), gone)
+            self._holds_deleted = self._holds_deleted or not before.digests.keys().isdisjoint(removed)
 
         async with self._writing:
             await _whole(commit())
@@ -224,32 +307,100 @@ class LanceStore:
                 await _whole(self._vectors.add(vectors))
 
     async def maintain(self) -> None:
-        """Compact the files, drop old versions and vectors that no chunk uses, those of past embedders too."""
-        spaces = await self._vector_tables()
-        async with self._writing:
-            used = (await self._look()).owners.keys()
-            with guarded():
-                for space in spaces:
-                    await space.keep(used)
+        """Compact the files, drop old versions and vectors that no chunk uses, those of past embedders too.
+
+        If notes were deleted since the last time, the disk is purged of them. Files that are damaged are made anew.
+        """
+        log.debug("maintenance of the index begins")
+        await self._mended(self._maintain)
+        log.debug("maintenance of the index has ended")
+
+    async def _maintain(self) -> None:
+        if self._holds_deleted:
+            await self.purge()
+            return
+        spaces = await self._without_orphans()
         # The lock is taken for each table anew, so that a save waits for one of them at the most.
         for table in (self._chunks, self._notes, *(space.table for space in spaces)):
             async with self._writing:
                 with guarded():
                     await table.optimize(cleanup_older_than=KEEP_VERSIONS)
 
+    async def purge(self) -> None:
+        """Take off the disk what was deleted: text, words and vectors, in every version, and tables set aside."""
+        self._holds_deleted = False
+        tables = [(self._chunks, CHUNK_INDICES), (self._notes, {})]
+        tables += [(space.table, VECTOR_INDICES) for space in await self._without_orphans()]
+        for table, indices in tables:
+            async with self._writing, self._looking:
+                with guarded():
+                    await _whole(rewrite(table, indices))
+        await discard(self._uri)
+
+    @property
+    def damage(self) -> str:
+        """What could not be read since the index was opened, and where it is now."""
+        return "; ".join(self._set_aside)
+
+    async def mend(self) -> None:
+        """Set aside every table that cannot be read, and begin it anew; make the indices of the others anew."""
+        async with self._writing:
+            await self._mend()
+
     async def close(self) -> None:
         """Let go of the files."""
-        if self._vectors is not None:
-            self._vectors.close()
-        self._chunks.close()
-        self._notes.close()
-        self._db.close()
+        for opened in (self._vectors, self._served, self._chunks, self._notes, self._db):
+            if opened is not None:
+                opened.close()
 
     # --- helpers --------------------------------------------------------------------------------------------------
 
-    def _serves(self, fingerprint: str, dimensions: int) -> bool:
+    async def _mended(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it, once more if files had to be made anew for it."""
+        table = self._chunks
+        try:
+            return await work()
+        except StoreDamaged as error:
+            async with self._writing:
+                if self._chunks is table:  # otherwise somebody else has mended it meanwhile
+                    log.warning("files of the index are made anew: %s", error.message)
+                    await self._mend()
+            return await work()
+
+    async def _is_found(self, note: NotePath) -> bool:
+        return await is_found(self._chunks, note)
+
+    async def _mend(self) -> None:
         space = self._vectors
-        return space is not None and (space.fingerprint, space.dimensions) == (fingerprint, dimensions)
+        await self.close()
+        self._set_aside += await set_damaged_aside(self._uri)
+        await self._connect()
+        if space is not None:
+            self._vectors = await self._space(space.fingerprint, space.dimensions)
+        self._served = None  # the next question says which
+
+    async def _space(self, fingerprint: str, dimensions: int) -> VectorTable:
+        with guarded():
+            space = await VectorTable.open(self._db, fingerprint, dimensions, self._bounds)
+        await space.digests()
+        return space
+
+    async def _opened(self, fingerprint: str, dimensions: int) -> VectorTable:
+        def there() -> VectorTable | None:
+            spaces = [space for space in (self._vectors, self._served) if space is not None]
+            known = (space for space in spaces if (space.fingerprint, space.dimensions) == (fingerprint, dimensions))
+            return next(known, None)
+
+        if (space := there()) is not None:  # asked before every question: no waiting for a writer
+            return space
+        async with self._writing:
+            if (space := there()) is not None:
+                return space
+            try:
+                return await self._space(fingerprint, dimensions)
+            except StoreDamaged:
+                await self._mend()
+                return await self._space(fingerprint, dimensions)
 
     async def _look(self) -> Outline:
         if (outline := self._outline) is not None:
@@ -270,7 +421,11 @@ class LanceStore:
 
     def _rows(self, updates: Sequence[NoteUpdate]) -> list[dict[str, Any]]:
         return [
-            {**chunk_row(chunk), "words": self._words.of_chunk(chunk, update.note)}
+            {
+                **chunk_row(chunk),
+                "words": self._words.of_chunk(chunk, update.note),
+                "source": source_of(update.note.state),
+            }
             for update in updates
             for chunk in update.chunks or ()
         ]
@@ -289,19 +444,38 @@ class LanceStore:
         query = self._chunks.query().where(col("digest").isin(list(digests)))
         return [(row["digest"], row_chunk(row)) for row in await read(query.select([*CHUNK_COLUMNS, "digest"]))]
 
+    async def _without_orphans(self) -> list[VectorTable]:
+        """Every table of vectors, those that no chunk uses deleted."""
+        spaces = await self._vector_tables()
+        async with self._writing:
+            used = (await self._look()).owners.keys()
+            with guarded():
+                for space in spaces:
+                    await space.keep(used)
+        return spaces
+
     async def _vector_tables(self) -> list[VectorTable]:
         names = [name for name in await table_names(self._db) if name.startswith(PREFIX)]
-        current = self._vectors
-        return [
-            current
-            if current is not None and current.name == name
-            else await VectorTable.named(self._db, name, self._bounds)
-            for name in names
-        ]
+        opened = {space.name: space for space in (self._vectors, self._served) if space is not None}
+        return [opened.get(name) or await VectorTable.named(self._db, name, self._bounds) for name in names]
+
+
+def _bare(path: NotePath) -> IndexedNote:
+    return IndexedNote(FileState(path, 0, 0, ""), path)
 
 
 def _best(hits: list[Scored], limit: int) -> list[Scored]:
     return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.note, hit.chunk.ordinal))[:limit]
+
+
+def _size(folder: Path) -> int:
+    """Bytes of everything below a folder; files may come and go meanwhile."""
+    size = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with suppress(FileNotFoundError):
+                size += (Path(place) / name).stat().st_size
+    return size
 
 
 def _absolute(uri: str) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from vaultbridge.backends.lance_chunks import COLUMNS, ChunkRows
-from vaultbridge.backends.lance_tables import CHUNK_COLUMNS, guarded, read, row_note
+from vaultbridge.backends.lance_tables import CHUNK_COLUMNS, guarded, read, row_note, source_of
 from vaultbridge.backends.link_graph import LinkGraph
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
-from vaultbridge.core.search import Scope
+from vaultbridge.backends.precedence import foremost
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, folded, note_name
+from vaultbridge.core.search import Scope, StoreCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Outline:
     """A view of the rows as they were at one moment.
 
     ``digests``: those of each note's chunks, in order; ``owners``: the notes that have a chunk of that digest;
-    ``rows``: the chunks, None if they take more memory than they may.
+    ``rows``: the chunks, None if they take more memory than they may; ``unsound``: the notes whose rows are not those
+    of their receipt, or have none. Notes that are ``left_out`` are nowhere else, so that nothing names them.
     """
 
     receipts: dict[NotePath, Receipt]
@@ -50,6 +52,8 @@ class Outline:
     owners: dict[str, tuple[NotePath, ...]]
     graph: LinkGraph
     rows: ChunkRows | None
+    unsound: Set[NotePath] = frozenset()
+    left_out: Set[NotePath] = frozenset()
 
     @classmethod
     async def read(cls, notes: Any, chunks: Any, bound: int) -> Outline:
@@ -59,8 +63,8 @@ class Outline:
         whole: list[Any] | None = []
         size = 0
         with guarded():
-            async for batch in await chunks.query().select([*CHUNK_COLUMNS, "digest"]).to_batches():
-                narrow.append(batch.select(["note", "ordinal", "digest"]))
+            async for batch in await chunks.query().select([*CHUNK_COLUMNS, "digest", "source"]).to_batches():
+                narrow.append(batch.select(["note", "ordinal", "digest", "source"]))
                 size += batch.nbytes
                 whole = [*whole, batch.select(CHUNK_COLUMNS)] if whole is not None and size <= bound else None
         return await asyncio.to_thread(cls._of, known, narrow, whole, bound)
@@ -72,18 +76,24 @@ class Outline:
         digests: dict[NotePath, list[str]] = {}
         rows: dict[NotePath, list[int]] = {}
         owners: dict[str, tuple[NotePath, ...]] = {}
-        columns = [[value for batch in narrow for value in batch.column(at).to_pylist()] for at in range(3)]
-        for note, _, digest, row in sorted(zip(*columns, range(len(columns[0])), strict=True)):
+        places: dict[NotePath, list[tuple[int, str]]] = {}
+        columns = [[value for batch in narrow for value in batch.column(at).to_pylist()] for at in range(4)]
+        for note, ordinal, digest, source, row in sorted(zip(*columns, range(len(columns[0])), strict=True)):
+            places.setdefault(note, []).append((ordinal, source))
             digests.setdefault(note, []).append(digest)
             rows.setdefault(note, []).append(row)
             if note not in (holders := owners.get(digest, ())):
                 owners[digest] = (*holders, note)
-        receipts = {note.state.path: Receipt.of(note) for note in known}
-        graph = LinkGraph().after(known, frozenset())
+        left_out = {note.state.path for note in known if note.left_out}
+        shown = [note for note in known if not note.left_out]
+        receipts = {note.state.path: Receipt.of(note) for note in shown}
+        graph = LinkGraph().after(shown, frozenset())
+        unsound = {note.state.path for note in known if not _belong(places.get(note.state.path, []), note)}
+        unsound |= places.keys() - receipts.keys() - left_out
         if whole is None:
-            return cls(receipts, {**digests}, owners, graph, None)
+            return cls(receipts, {**digests}, owners, graph, None, unsound, left_out)
         table = pa.Table.from_batches(whole, COLUMNS).combine_chunks()
-        return cls(receipts, {**digests}, owners, graph, ChunkRows(table, {**rows}, {}, bound))
+        return cls(receipts, {**digests}, owners, graph, ChunkRows(table, {**rows}, {}, bound), unsound, left_out)
 
     def after(self, written: Sequence[NoteUpdate], gone: Set[NotePath]) -> Outline:
         """The outline once a batch is written: a save must not cost the next search a scan of every row."""
@@ -93,7 +103,9 @@ class Outline:
                 left = tuple(note for note in owners.pop(digest) if note != path)
                 if left:
                     owners[digest] = left
-        for path in gone:
+        hidden = {update.note.state.path for update in written if update.note.left_out}
+        written = [update for update in written if not update.note.left_out]
+        for path in gone | hidden:
             receipts.pop(path, None)
         for update in written:
             path = update.note.state.path
@@ -102,9 +114,12 @@ class Outline:
                 digests[path] = [chunk.digest for chunk in sorted(update.chunks, key=lambda chunk: chunk.ordinal)]
                 for digest in {*digests[path]}:
                     owners[digest] = (*owners.get(digest, ()), path)
+        gone = gone | hidden
         graph = self.graph.after((update.note for update in written), gone)
         rows = self.rows.after(written, gone) if self.rows is not None else None
-        return Outline(receipts, digests, owners, graph, rows)
+        made_good = {update.note.state.path for update in written if update.chunks is not None} | gone
+        left_out = (self.left_out | hidden) - (gone - hidden) - {update.note.state.path for update in written}
+        return Outline(receipts, digests, owners, graph, rows, self.unsound - made_good, left_out)
 
     def has(self, note: NotePath, ordinal: int, digest: str) -> bool:
         """Whether that is the digest of a note's n-th chunk."""
@@ -134,7 +149,7 @@ class Outline:
             below = tuple(f"{folder}/" for folder in folders)
             notes = [path for path in notes if path.startswith(below)]
         if scope.names:
-            parts = tuple(name.casefold() for name in scope.names)
+            parts = tuple(map(folded, scope.names))
             notes = [path for path in notes if any(part in _name(path) for part in parts)]
         if scope.tags:
             tags = tuple(_fold(tag) for tag in scope.tags)
@@ -152,18 +167,20 @@ class Outline:
         """The digests that are not ``known``."""
         return self.owners.keys() - known
 
-    def newest(self, digests: Iterable[str]) -> list[str]:
-        """Some digests, of the newest note first, in its order."""
-        wanted = {*digests}
-        notes = {note for digest in wanted for note in self.owners.get(digest, ())}
+    def foremost(self, digests: Set[str]) -> list[str]:
+        """Some digests, of the newest and the most linked notes first, in the order of each."""
+        notes = {note for digest in digests for note in self.owners.get(digest, ())}
         # A note whose receipt is still to be written is the newest there is.
-        age = {note: -self.receipts[note].mtime if note in self.receipts else float("-inf") for note in notes}
-        ordered = sorted(notes, key=lambda note: (age[note], note))
-        return list(dict.fromkeys(digest for note in ordered for digest in self.digests[note] if digest in wanted))
+        ages = {note: -self.receipts[note].mtime if note in self.receipts else float("-inf") for note in notes}
+        ordered = foremost(ages, self.graph)
+        return list(dict.fromkeys(digest for note in ordered for digest in self.digests[note] if digest in digests))
 
-    def chunks_of(self, digests: Iterable[str]) -> int:
-        """How many chunks have one of ``digests``, which are all different."""
-        return sum(self.digests[note].count(digest) for digest in digests for note in self.owners[digest])
+    def counts(self, missing: Set[str]) -> StoreCounts:
+        """How much is stored, if the digests that are ``missing`` have no vector."""
+        chunks = sum(map(len, self.digests.values()))
+        without = sum(self.digests[note].count(digest) for digest in missing for note in self.owners[digest])
+        unreadable = sum(receipt.unreadable for receipt in self.receipts.values())
+        return StoreCounts(len(self.receipts), unreadable, chunks, chunks - without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +206,18 @@ class Reach:
         return {digest for note in self.notes for digest in self.outline.digests.get(note, ())}
 
 
+def _belong(places: Sequence[tuple[int, str]], note: IndexedNote) -> bool:
+    """Whether rows, each its ordinal and its source, are those of the receipt."""
+    if [ordinal for ordinal, _ in places] != list(range(note.chunks)):
+        return False
+    # Those of a note that cannot be read any more are of an earlier state.
+    return bool(note.reason) or {source for _, source in places} <= {source_of(note.state)}
+
+
 def _fold(tag: str) -> str:
     """A tag as Obsidian compares it: case does not count, nor the ``#`` in front."""
     return tag.removeprefix("#").casefold()
 
 
 def _name(path: NotePath) -> str:
-    return path.rsplit("/", 1)[-1].removesuffix(".md").casefold()
+    return folded(note_name(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 from lancedb.index import FTS, BTree
 
-from vaultbridge.core.errors import DiskFull, StoreMismatch
+from vaultbridge.core.errors import DiskFull, StoreDamaged, StoreMismatch, VaultbridgeError
 from vaultbridge.core.notes import Chunk, FileState, IndexedNote, NotePath, Span
 
-VERSION = "2"
+VERSION = "3"
 """Of the tables' shape: another one on the disk means a rebuild."""
 VERSION_KEY = "vaultbridge.version"
 REBUILD = "Run `vaultbridge index --rebuild`."
@@ -51,6 +52,8 @@ CHUNKS = pa.schema(
         pa.field("context", pa.string(), nullable=False),
         pa.field("digest", pa.string(), nullable=False),
         pa.field("words", pa.string(), nullable=False),
+        # The beginning of the sha256 of the file that it was cut from: what is in two tables can be torn apart.
+        pa.field("source", pa.string(), nullable=False),
     ],
     metadata={VERSION_KEY: VERSION},
 )
@@ -105,8 +108,13 @@ def row_note(row: Mapping[str, Any]) -> IndexedNote:
     )
 
 
+def source_of(state: FileState) -> str:
+    """What the rows of a note that was read in this state have as their source."""
+    return state.sha256[:16]
+
+
 def chunk_row(chunk: Chunk) -> dict[str, Any]:
-    """A chunk as a row of CHUNKS, but for its words."""
+    """A chunk as a row of CHUNKS, but for its words and its source."""
     return {
         "key": chunk.key,
         "note": chunk.note,
@@ -146,12 +154,17 @@ async def table_names(db: Any) -> list[str]:
 
 
 async def open_table(db: Any, name: str, schema: Any, indices: Mapping[str, Any]) -> Any:
-    """Open or create a table and make the indices it lacks. Raises StoreMismatch if it has another version."""
+    """Open or create a table and make the indices it lacks.
+
+    Raises StoreMismatch if it has another version, StoreDamaged if it has none.
+    """
     if name in await table_names(db):
         table = await db.open_table(name)
         version = ((await table.schema()).metadata or {}).get(VERSION_KEY.encode(), b"").decode()
+        if not version:
+            raise damaged(f"{name} does not say its version")
         if version != VERSION:
-            raise StoreMismatch(f"The index has version {version or 'unknown'}, this program needs {VERSION}.", REBUILD)
+            raise StoreMismatch(f"The index has version {version}, this program needs {VERSION}.", REBUILD)
     else:
         table = await db.create_table(name, schema=schema)
     indexed = {column for index in await table.list_indices() for column in index.columns}
@@ -162,17 +175,30 @@ async def open_table(db: Any, name: str, schema: Any, indices: Mapping[str, Any]
 
 
 async def read(query: Any) -> list[dict[str, Any]]:
-    """A query's rows. Raises StoreMismatch if the files cannot be read."""
-    with guarded():
-        rows: list[dict[str, Any]] = (await query.to_arrow()).to_pylist()
+    """A query's rows. Raises StoreDamaged if the files cannot be read."""
+    rows: list[dict[str, Any]] = (await _table(query)).to_pylist()
     return rows
 
 
 async def columns(query: Any, *names: str) -> Iterator[tuple[Any, ...]]:
     """Some columns of a query's rows, as tuples: half the time of ``read`` for many narrow rows."""
-    with guarded():
-        table = await query.select(list(names)).to_arrow()
+    table = await _table(query.select(list(names)))
     return zip(*(table.column(name).to_pylist() for name in names), strict=True)
+
+
+async def _table(query: Any) -> Any:
+    with guarded():
+        try:
+            return await query.to_arrow()
+        except (RuntimeError, OSError) as error:
+            if "not found" not in str(error).lower():
+                raise
+            return await query.to_arrow()  # a purge took the version that it was asked of
+
+
+async def append(table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add ``rows``, none of whose keys is there, in one commit."""
+    await table.add(pa.Table.from_pylist(rows, schema=await table.schema()))
 
 
 async def merge(table: Any, key: str, rows: Sequence[Mapping[str, Any]], stale: Any) -> None:
@@ -184,13 +210,31 @@ async def merge(table: Any, key: str, rows: Sequence[Mapping[str, Any]], stale: 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Lance reports every trouble with its files as a RuntimeError or an OSError with a telling text."""
+    """Lance reports every trouble with its files as one of a few errors with a telling text."""
     try:
         yield
-    except (RuntimeError, OSError) as error:
-        text = str(error).lower()
-        if any(sign in text for sign in ("no space left", "not enough space", "quota exceeded")):
-            raise DiskFull(
-                "No room is left for the index.", "Free some space; nothing that was stored is lost."
-            ) from error
-        raise StoreMismatch(f"The index cannot be used: {str(error)[:200]}", REBUILD) from error
+    except Exception as error:
+        # A panic comes as a class that cannot be imported.
+        if isinstance(error, (RuntimeError, OSError, ValueError)) or type(error).__name__ == "RustPanic":
+            raise _told(str(error)) from error
+        raise
+
+
+def damaged(what: str) -> StoreDamaged:
+    """The error for files that are not as they were written."""
+    return StoreDamaged(
+        f"The index is damaged: {what[:200]}", "Restart vaultbridge: what cannot be read is set aside and made anew."
+    )
+
+
+def _told(text: str) -> VaultbridgeError:
+    low = text.lower()
+    if any(sign in low for sign in ("no space left", "not enough space", "quota exceeded")):
+        return DiskFull("No room is left for the index.", "Free some space; nothing that was stored is lost.")
+    # What the system refuses (2 is a file that is not there) or another writer spoils says nothing of the files.
+    refused = re.search(r"os error (\d+)", low)
+    if (refused and refused[1] != "2") or "conflict" in low:
+        return StoreMismatch(
+            f"The index cannot be used: {text[:200]}", "What the system says has to be put right first."
+        )
+    return damaged(text)

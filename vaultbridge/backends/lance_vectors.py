@@ -26,6 +26,7 @@ PREFILTER = 1_000
 GENEROSITY = 4
 """How many times the wanted vectors are fetched at first, since orphans and vectors out of scope are among them."""
 SLICE = 5_000
+VECTOR_INDICES: Mapping[str, BTree] = {"digest": BTree()}
 BATCH_ROWS = 4_096
 
 
@@ -46,6 +47,8 @@ class VectorTable:
         # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
         self._memory: VectorMemory | None = None
         self._reading = asyncio.Lock()
+        self.changes = 0
+        """How often the digests that have a vector here have changed."""
 
     @classmethod
     async def open(cls, db: Any, fingerprint: str, dimensions: int, bounds: Bounds) -> VectorTable:
@@ -62,7 +65,7 @@ class VectorTable:
             ],
             metadata={VERSION_KEY: VERSION, FINGERPRINT_KEY: fingerprint},
         )
-        table = await open_table(db, name, schema, {"digest": BTree()})
+        table = await open_table(db, name, schema, VECTOR_INDICES)
         vectors = cls(table, await table.schema(), bounds)
         if vectors.dimensions != dimensions:
             raise StoreMismatch(
@@ -123,6 +126,7 @@ class VectorTable:
         with self._or_read_anew():
             await self.table.add(self._rows(fresh))
             memory.add(fresh)
+            self.changes += 1
 
     async def keep(self, used: Set[str]) -> None:
         """Delete every vector whose digest is not ``used``."""
@@ -140,6 +144,10 @@ class VectorTable:
                 if memory.hollow:
                     self._memory = None
 
+    def forget(self) -> None:
+        """Let go of what is in memory: it is read from the disk again."""
+        self._memory = None
+
     def close(self) -> None:
         """Let go of the files."""
         self.table.close()
@@ -154,6 +162,7 @@ class VectorTable:
                     async for batch in await self._batches():
                         await asyncio.to_thread(memory.read, batch)
                 self._memory = memory
+                self.changes += 1
             return self._memory
 
     @contextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
-from vaultbridge.core.notes import IndexedNote, NotePath
+from vaultbridge.core.notes import IndexedNote, NotePath, folded, link_target, note_name
 
 Places = Mapping[str, tuple[NotePath, ...]]
 
@@ -34,16 +33,21 @@ class LinkGraph:
         old = [(path, links.pop(path), called.pop(path)) for path in left]
         for path, note in fresh.items():
             links[path] = tuple(filter(None, map(_target, note.links)))
-            called[path] = tuple(map(_fold, note.aliases))
+            called[path] = tuple(map(folded, note.aliases))
         new = [(path, links[path], called[path]) for path in fresh]
         return LinkGraph(
-            names=_changed(self.names, *([(_name(_fold(path)), path) for path, _, _ in side] for side in (old, new))),
+            names=_changed(
+                self.names, *([(note_name(folded(path)), path) for path, _, _ in side] for side in (old, new))
+            ),
             aliases=_changed(
                 self.aliases, *([(name, path) for path, _, names in side for name in names] for side in (old, new))
             ),
             mentions=_changed(
                 self.mentions,
-                *([(_name(target), path) for path, targets, _ in side for target in targets] for side in (old, new)),
+                *(
+                    [(note_name(target), path) for path, targets, _ in side for target in targets]
+                    for side in (old, new)
+                ),
             ),
             links=links,
             called=called,
@@ -52,14 +56,20 @@ class LinkGraph:
     def neighbours(self, path: NotePath) -> tuple[NotePath, ...]:
         """The notes that ``path`` links to, in its order, then those that link to it, sorted; each once."""
         ahead = (self.resolve(target, path) for target in self.links.get(path, ()))
-        called = {_name(name) for name in (_fold(path), *self.called.get(path, ()))}
+        called = {note_name(name) for name in (folded(path), *self.called.get(path, ()))}
         callers = sorted({source for name in called for source in self.mentions.get(name, ())})
         back = (
             source
             for source in callers
-            if any(_name(target) in called and self.resolve(target, source) == path for target in self.links[source])
+            if any(
+                note_name(target) in called and self.resolve(target, source) == path for target in self.links[source]
+            )
         )
         return tuple(dict.fromkeys(note for note in (*ahead, *back) if note is not None and note != path))
+
+    def mentioned(self, path: NotePath) -> int:
+        """How many notes hold a link to something that is called as ``path`` is: few vaults have a name twice."""
+        return len(self.mentions.get(note_name(folded(path)), ()))
 
     def resolve(self, target: str, source: NotePath) -> NotePath | None:
         """The note that a link in ``source`` leads to; None if there is none.
@@ -67,12 +77,12 @@ class LinkGraph:
         The path from the vault's root comes first, then what lies beside or below the source, then the shortest path;
         an alias leads to its note if no note is named so.
         """
-        folder = posixpath.dirname(_fold(source))
-        wanted = _stem(_target(target))
+        folder = posixpath.dirname(folded(source))
+        wanted = link_target(_target(target))
         exact = wanted.startswith(("/", "./", "../"))
         if exact:
             wanted = posixpath.normpath(posixpath.join("/", folder, wanted)).lstrip("/")
-        stems = {path: _stem(_fold(path)) for path in self.names.get(posixpath.basename(wanted), ())}
+        stems = {path: link_target(folded(path)) for path in self.names.get(posixpath.basename(wanted), ())}
 
         def distance(path: NotePath) -> tuple[bool, bool, int, str]:
             beside = not folder or stems[path].startswith(f"{folder}/")
@@ -110,20 +120,6 @@ def _changed(
     return result
 
 
-def _fold(name: str) -> str:
-    """A name as Obsidian compares it: neither case nor the way in which accents are written counts."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
 def _target(link: str) -> str:
     """The note that a link names, folded, without heading or block."""
-    return _fold(link.split("#", 1)[0].strip())
-
-
-def _stem(path: str) -> str:
-    return path.removesuffix(".md")
-
-
-def _name(path: str) -> str:
-    """The last part of a folded path or target, as links call it."""
-    return posixpath.basename(_stem(path))
+    return folded(link.split("#", 1)[0].strip())

@@ -9,10 +9,11 @@ from typing import Any
 import llama_cpp
 
 from vaultbridge.backends.chat_template import ChatTemplate, base_prompt
+from vaultbridge.backends.cores import physical_cores
 from vaultbridge.backends.gemma_template import own_template
 from vaultbridge.backends.llama_adapter import LlamaAdapter
 from vaultbridge.backends.llama_batch import Batch
-from vaultbridge.backends.llama_loading import load_model, metadata, open_context, physical_cores
+from vaultbridge.backends.llama_loading import load_model, metadata, open_context
 from vaultbridge.backends.llama_sampler import LlamaSampler
 from vaultbridge.backends.llama_vocabulary import LlamaVocabulary
 from vaultbridge.backends.middle import middle
@@ -109,6 +110,11 @@ class LlamaDecoder:
     def batch_size(self) -> int:
         """The most tokens that one ``decode`` takes."""
         return self._batch_size
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are."""
+        return self._vocabulary.size
 
     @property
     def rewinds(self) -> bool:

@@ -11,7 +11,7 @@ import llama_cpp
 from llama_cpp._ctypes_extensions import load_shared_library
 from llama_cpp._ggml import libggml, libggml_base_path
 
-from vaultbridge.backends.llama_loading import physical_cores
+from vaultbridge.backends.cores import physical_cores
 from vaultbridge.core.machine import Device, LlamaBuild
 
 _KINDS: Sequence[Literal["cpu", "gpu", "integrated", "accelerator"]] = ("cpu", "gpu", "integrated", "accelerator")

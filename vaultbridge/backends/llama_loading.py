@@ -82,16 +82,3 @@ def listening() -> Iterator[list[str]]:
         yield complaints
     finally:
         llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
-
-
-def physical_cores() -> int:
-    """Decoding is bound by memory: the second thread of a core only gets in the way."""
-    try:
-        pairs = {
-            (topology / "physical_package_id").read_text() + (topology / "core_id").read_text()
-            for topology in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology")
-        }
-    except OSError:
-        pairs = set()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 4
-    return max(1, min(len(pairs) or usable, usable))

@@ -10,8 +10,9 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
+from vaultbridge.backends.cores import physical_cores
 from vaultbridge.backends.llama_batch import Batch
-from vaultbridge.backends.llama_loading import load_model, open_context, physical_cores
+from vaultbridge.backends.llama_loading import load_model, open_context
 from vaultbridge.backends.llama_vocabulary import LlamaVocabulary
 from vaultbridge.core.errors import EmbedFailed
 from vaultbridge.core.ports import Segment

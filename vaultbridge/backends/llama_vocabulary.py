@@ -35,10 +35,15 @@ class LlamaVocabulary:
 
     def _own_texts(self) -> Iterator[str]:
         """The texts of all tokens that llama.cpp finds in any text, whatever it is told."""
-        for token in range(llama_cpp.llama_vocab_n_tokens(self._handle)):
+        for token in range(self.size):
             kind = llama_cpp.llama_vocab_get_attr(self._handle, token)
             if kind & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED and not kind & _HIDDEN:
                 yield self._piece(token, special=True).decode(errors="replace")
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are."""
+        return int(llama_cpp.llama_vocab_n_tokens(self._handle))
 
     @property
     def middle(self) -> tuple[int, int, int] | None:

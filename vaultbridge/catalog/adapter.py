@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from vaultbridge.catalog.gguf_header import GgufHeader
@@ -19,7 +20,7 @@ def is_adapter(header: GgufHeader) -> bool:
 
 def check_adapter(adapter: Path, model: Path) -> None:
     """Raise ModelInvalid unless ``adapter`` is one and belongs to ``model``, as far as their headers tell."""
-    ours, theirs = GgufHeader.of_file(adapter), GgufHeader.of_file(model)
+    ours, theirs = GgufHeader.of_file(adapter), GgufHeader.read(model)
     if not is_adapter(ours):
         raise ModelInvalid(f"{adapter.name} is no LoRA adapter.", "Convert one: llama.cpp's convert_lora_to_gguf.py")
     if reason := _mismatch(ours, theirs):
@@ -33,6 +34,11 @@ def belongs(adapter: Path, model: Path) -> bool:
     except ModelInvalid:
         return False
     return True
+
+
+def adapted(model: GgufHeader, adapter: GgufHeader) -> GgufHeader:
+    """The header of a model with an adapter on top, whose weights are loaded, and read for each token, as well."""
+    return replace(model, tensors=(*model.tensors, *adapter.tensors))
 
 
 def _mismatch(adapter: GgufHeader, model: GgufHeader) -> str:

@@ -110,6 +110,7 @@ class EmbedderFacts(_Frozen):
 class Entry(_Frozen):
     """One model. ``size`` is what is downloaded and ``memory`` about what the running model takes, in bytes.
 
+    ``looked_up``: bytes of its tables of which a token reads one row, where they are a great part of it.
     ``context`` is the trained context, 0 for what does not generate. ``languages`` empty: multilingual. ``note`` is
     what a user should know before using it.
     """
@@ -126,6 +127,7 @@ class Entry(_Frozen):
     languages: tuple[str, ...] = ()
     starter: bool = False
     note: str = ""
+    looked_up: int = 0
     context: int = 0
     embedder: EmbedderFacts | None = None
 

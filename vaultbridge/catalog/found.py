@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vaultbridge.catalog.catalog import Entry, HubSource, this_platform
 from vaultbridge.catalog.local import LocalModel
+from vaultbridge.catalog.parts import size_of
 from vaultbridge.catalog.selection import is_weights, stem
 
 _OLLAMA_MODEL = "application/vnd.ollama.image.model"
@@ -117,7 +118,7 @@ def _in_folder(folder: Path, origin: str) -> Iterator[LocalModel]:
 def _model(name: str, path: Path, origin: str) -> LocalModel | None:
     with suppress(OSError), path.open("rb") as file:
         if file.read(len(_MAGIC)) == _MAGIC:
-            return LocalModel(name, path, path.stat().st_size, origin)
+            return LocalModel(name, path, size_of(path), origin)
     return None
 
 

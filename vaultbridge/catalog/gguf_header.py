@@ -9,15 +9,20 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 
+from vaultbridge.catalog.parts import check_parts, parts_of
 from vaultbridge.core.errors import ModelInvalid
 
+_ARRAY = "<IIQ"
+"""What stands before the values of an array: that it is one, their type and their number."""
+_AGAIN = "Fetch it again, or choose another file."
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _MOST_KEYS = 1000
@@ -72,20 +77,34 @@ class GgufHeader:
 
         Raises ModelInvalid for what is no GGUF file, or does not hold all the weights that it names.
         """
-        try:
-            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _Cursor(data).header()
-        except (OSError, ValueError, struct.error, KeyError, OverflowError, MemoryError) as error:
-            hint = "Fetch it again, or choose another file."
-            raise ModelInvalid(f"{path} cannot be read as a GGUF file ({error}).", hint) from error
+        with _opened(path) as cursor:
+            return cursor.header()
 
     @classmethod
     def read(cls, path: Path) -> GgufHeader:
-        """Read a model's header. Raises ModelInvalid as ``of_file``, and for a model that is in several parts."""
+        """Read a model's header: the first file's metadata, and the tensors of all parts if there are several.
+
+        Raises ModelInvalid as ``of_file``, for another part than the first, and for parts that do not make a whole.
+        """
         header = cls.of_file(path)
-        if header.metadata.get("split.count", 1) > 1:
-            raise ModelInvalid(f"{path} is one part of several.", "Join them: llama-gguf-split --merge.")
-        return header
+        count, number, total = (header.metadata.get(f"split.{key}", 0) for key in ("count", "no", "tensors.count"))
+        if not all(isinstance(figure, int) for figure in (count, number, total)):
+            raise ModelInvalid(f"{path.name} does not say of how many parts it is one.", _AGAIN)
+        if count <= 1:
+            return header
+        if number:
+            raise ModelInvalid(f"{path.name} is part {number + 1} of {count}.", "Pass the first one.")
+        check_parts(path)
+        parts = parts_of(path)
+        if len(parts) != count:
+            raise ModelInvalid(
+                f"{path.name} is the first of {count} parts and is not called so.",
+                f"Name them NAME-00001-of-{count:05}.gguf and so on.",
+            )
+        tensors = [*header.tensors, *(tensor for part in parts[1:] for tensor in cls.of_file(part).tensors)]
+        if total and len(tensors) != total:
+            raise ModelInvalid(f"The parts of {path.name} hold {len(tensors)} of its {total} tensors.", _AGAIN)
+        return cls(header.metadata, tuple(tensors))
 
     @property
     def architecture(self) -> str:
@@ -97,6 +116,24 @@ class GgufHeader:
         return self.metadata.get(f"{self.architecture}.{key}", default)
 
 
+def texts_of(path: Path, key: str) -> tuple[int, bytes]:
+    """How many texts an array of the metadata has, and all of them as they stand in the file, each behind its length.
+
+    None at all where there is no such array. Raises ModelInvalid for what is no GGUF file.
+    """
+    with _opened(path) as cursor:
+        return cursor.texts(key)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Cursor]:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield _Cursor(data)
+    except (OSError, ValueError, struct.error, KeyError, OverflowError, MemoryError) as error:
+        raise ModelInvalid(f"{path} cannot be read as a GGUF file ({error}).", _AGAIN) from error
+
+
 class _Cursor:
     """Reads forward through a mapped file."""
 
@@ -105,6 +142,26 @@ class _Cursor:
         self._at = 0
 
     def header(self) -> GgufHeader:
+        tensors, pairs = self._counts()
+        metadata = {self._text(): self._value(self._scalar("I")) for _ in range(pairs)}
+        header = GgufHeader(metadata, tuple(self._tensor() for _ in range(tensors)))
+        if (missing := self._at + sum(tensor.bytes for tensor in header.tensors) - len(self._data)) > 0:
+            raise ValueError(f"at least {missing} bytes of its weights are missing")
+        return header
+
+    def texts(self, key: str) -> tuple[int, bytes]:
+        _, pairs = self._counts()
+        for _ in range(pairs):
+            name, at = self._text(), self._at
+            self._value(self._scalar("I"))
+            if name == key:
+                kind, inner, count = struct.unpack_from(_ARRAY, self._data, at)
+                texts = (kind, inner) == (GGUFValueType.ARRAY, GGUFValueType.STRING)
+                return (count, self._data[at + struct.calcsize(_ARRAY) : self._at]) if texts else (0, b"")
+        return 0, b""
+
+    def _counts(self) -> tuple[int, int]:
+        """Of tensors, and of metadata."""
         if self._data[:4] != _MAGIC:
             raise ValueError("it does not begin as one")
         self._at = 4
@@ -114,11 +171,7 @@ class _Cursor:
         tensors, pairs = self._scalar("Q"), self._scalar("Q")
         if pairs > _MOST_KEYS or tensors > _MOST_TENSORS:
             raise ValueError(f"{pairs} keys and {tensors} tensors, more than any model has")
-        metadata = {self._text(): self._value(self._scalar("I")) for _ in range(pairs)}
-        header = GgufHeader(metadata, tuple(self._tensor() for _ in range(tensors)))
-        if (missing := self._at + sum(tensor.bytes for tensor in header.tensors) - len(self._data)) > 0:
-            raise ValueError(f"at least {missing} bytes of its weights are missing")
-        return header
+        return tensors, pairs
 
     def _scalar(self, code: str) -> Any:
         (value,) = struct.unpack_from(f"<{code}", self._data, self._at)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
+from vaultbridge.catalog.figures import absurdity
 from vaultbridge.catalog.gguf_header import GgufHeader, Tensor
 from vaultbridge.core.errors import ModelInvalid
 
@@ -23,25 +24,6 @@ _EMBEDDING = "token_embd.weight"
 _TABLES = frozenset({_EMBEDDING, "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"})
 """Tables of which a token reads one row."""
 _EXPERTS = "_exps."
-_MOST_LAYERS = 1000
-_LARGEST = 1 << 32
-_FIGURES = (
-    "block_count",
-    "context_length",
-    "embedding_length",
-    "feed_forward_length",
-    "expert_count",
-    "expert_used_count",
-    "expert_feed_forward_length",
-    "attention.head_count",
-    "attention.head_count_kv",
-    "attention.key_length",
-    "attention.value_length",
-    "attention.key_length_swa",
-    "attention.value_length_swa",
-    "attention.sliding_window",
-    "attention.shared_kv_layers",
-)
 _PERIODS: Mapping[str, int] = {"gemma2": 2, "gemma3": 6, "gemma3n": 5, "cohere2": 4, "gpt-oss": 2, "exaone4": 4}
 """Every n-th layer sees the whole context: n by architecture, as llama.cpp has it where the file does not say.
 
@@ -88,7 +70,8 @@ class ModelBytes:
     def of(cls, header: GgufHeader) -> ModelBytes:
         """Work it out. Raises ModelInvalid for figures that no model has."""
         try:
-            _check(header)
+            if reason := absurdity(header):
+                raise ValueError(reason)
             return cls._of(header)
         except (ArithmeticError, TypeError, ValueError, LookupError) as error:
             raise ModelInvalid(
@@ -150,15 +133,6 @@ class ModelBytes:
         return self.weights(batch) + batch * self.cache(depth, cache_type)
 
 
-def _check(header: GgufHeader) -> None:
-    """Raise ValueError unless every figure is a number, or one for each layer, of a size that a model may have."""
-    for key in _FIGURES:
-        value = header.get(key, 0)
-        for figure in value if isinstance(value, tuple | list) else (value,):
-            if not isinstance(figure, int) or not 0 <= figure < _LARGEST:
-                raise ValueError(f"{key} is {figure!r}")
-
-
 def _by_type(dense: Sequence[Tensor], experts: Sequence[Tensor], share: float) -> Mapping[str, float]:
     types: Counter[str] = Counter()
     for tensor in dense:
@@ -186,8 +160,6 @@ def _bytes(tensors: Sequence[Tensor]) -> int:
 def _caches(header: GgufHeader) -> list[LayerCache]:
     """Each layer's cache; with grouped-query attention it is as wide as the key and value heads are many."""
     count = header.get("block_count", 0)
-    if count > _MOST_LAYERS:
-        raise ValueError(f"{count} layers")
     heads = _each(header.get("attention.head_count", 1), count)
     groups = _each(header.get("attention.head_count_kv", heads), count)
     width = header.get("embedding_length", 0) // max([*heads, 1])

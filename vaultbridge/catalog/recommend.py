@@ -47,7 +47,7 @@ def recommend(entries: Iterable[Entry], memory: Memory, bandwidth: float, thread
 def _candidate(entry: Entry, memory: Memory, bandwidth: float, threads: int) -> Candidate:
     room = room_of(memory)
     on_gpu = memory.shared or memory.gpu >= entry.memory
-    speed = None if on_gpu else 1 / seconds(entry.size, _TYPE, bandwidth, threads)
+    speed = None if on_gpu else 1 / seconds(entry.size - entry.looked_up, _TYPE, bandwidth, threads)
     if entry.memory > room:
         return Candidate(entry, speed, f"takes {entry.memory / 1e9:.1f} GB, and {room / 1e9:.1f} GB are free for it")
     if speed is not None and speed < READING:

@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 log = logging.getLogger(__name__)
 
-Role = Literal["chat", "completion", "embed", "rerank"]
-"""Answering, continuing a text, search by meaning, reading the best passages again."""
+Role = Literal["chat", "completion", "draft", "embed", "rerank"]
+"""Answering, continuing a text, guessing ahead for both, search by meaning, reading the best passages again."""
 ROLES: tuple[Role, ...] = get_args(Role)
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from vaultbridge.catalog.parts import PART
 from vaultbridge.core.errors import ModelMissing
 from vaultbridge.core.ports import RemoteFile
 
-_PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 _PREFERRED = ("q4_0", "q4_k_m", "q4_k_s", "q5_k_m", "q8_0", "bf16", "f16")
 """Without a wish: small and good first; ``q4_0`` leads because Gemma's is trained for it."""
 _OTHER_FRAMEWORKS = (".onnx", ".msgpack", ".h5", ".ot", ".tflite", ".mlmodel", ".gguf", ".bin.index.json")
@@ -20,7 +20,7 @@ _MOST_OFFERED = 12
 def stem(path: str) -> str:
     """A GGUF file's name without its ending, and without which part it is."""
     name = PurePosixPath(path).name
-    return _PART.sub("", name) if _PART.search(name) else name.removesuffix(".gguf")
+    return PART.sub("", name) if PART.search(name) else name.removesuffix(".gguf")
 
 
 def is_weights(path: str) -> bool:
@@ -48,7 +48,7 @@ def select(repo: str, files: Iterable[RemoteFile], wanted: str) -> list[RemoteFi
         there = f"It has: {', '.join(offered[:_MOST_OFFERED])}{more}." if offered else "It has no GGUF file."
         raise ModelMissing(f"{repo} has no {wanted or 'model that can be chosen for you'}.", there)
     parts = models[chosen]
-    if (part := _PART.search(parts[0])) and len(parts) != int(part[2]):
+    if (part := PART.search(parts[0])) and len(parts) != int(part[2]):
         raise ModelMissing(f"{repo} has {len(parts)} of the {int(part[2])} parts of {chosen}.", "Choose another file.")
     return [by_path[path] for path in parts]
 

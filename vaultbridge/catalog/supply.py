@@ -10,12 +10,17 @@ from typing import Any
 
 from vaultbridge.catalog.adapter import PLUS, check_adapter
 from vaultbridge.catalog.catalog import Catalog, Entry, HubSource, ModelRole, this_platform
+from vaultbridge.catalog.figures import absurdity
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.found import Elsewhere
+from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.catalog.local import LocalModel
+from vaultbridge.catalog.parts import check_parts
 from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
 
 _GGUF_MAGIC = b"GGUF"
+_EXPORT = "vaultbridge-onnx.json"
+"""What tells the folder of an export from that of its model."""
 _GENERATORS = ("chat", "completion")
 
 
@@ -207,6 +212,8 @@ class Supply:
             )
         if role == "reranker":
             return Model(path.name, path, "flag-llm-reranker" if _generates(path) else "flag-reranker")
+        if (path / _EXPORT).is_file():
+            return Model(path.name, path, "onnx")
         if (path / "sparse_linear.pt").is_file():
             return Model(path.name, path, "flag-m3", self.catalog.get("bge-m3").options)
         return Model(path.name, path, "flag", _sentence_transformers_options(path))
@@ -218,13 +225,23 @@ def how_to_fetch(entry: Entry) -> str:
 
 
 def check_gguf(path: Path) -> None:
-    """Raise ModelInvalid unless ``path`` is a file that begins as GGUF files do."""
+    """Raise ModelInvalid unless ``path`` begins as GGUF files do, is whole, and has figures that a model can have.
+
+    One that cannot be read otherwise is left to what loads it, which may know a newer form, and says why.
+    """
     hint = "Pass a .gguf file, or a name from: vaultbridge models list"
     if not path.is_file():
         raise ModelInvalid(f"{path} is not a GGUF file.", hint)
     with path.open("rb") as file:
         if file.read(len(_GGUF_MAGIC)) != _GGUF_MAGIC:
             raise ModelInvalid(f"{path} is not a GGUF file.", hint)
+    check_parts(path)
+    try:
+        header = GgufHeader.read(path)
+    except ModelInvalid:
+        return
+    if reason := absurdity(header):
+        raise ModelInvalid(f"{path.name} is no model that runs: {reason}.", "Fetch it again, or choose another file.")
 
 
 def _generates(folder: Path) -> bool:

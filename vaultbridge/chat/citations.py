@@ -8,13 +8,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import quote
 
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, folded, link_target, note_name
 from vaultbridge.core.search import Citation, Hit
+from vaultbridge.vault.formats import MARKDOWN, suffix
 from vaultbridge.vault.markdown import parse
 
 MOST_SOURCES = 3
-NOTE_SUFFIX = ".md"
-"""Every note has it, in whatever case."""
 SUPPORT_FLOOR = 0.15
 """The part of an answer that a note must hold to be named as its source without a mark: so few of the answers that are
 compared with notes of other questions get one (``docs/benchmarks.md``)."""
@@ -31,16 +30,16 @@ class LinkWriter:
     def __init__(self, paths: Iterable[NotePath]) -> None:
         self._namesakes: dict[str, list[NotePath]] = {}
         for path in paths:
-            self._namesakes.setdefault(note_name(path).casefold(), []).append(path)
+            self._namesakes.setdefault(folded(note_name(path)), []).append(path)
 
     def named(self, target: str) -> list[NotePath]:
-        """The notes that a link's target may mean, whatever its case: by name, or by the end of their path."""
-        target = target.casefold().removesuffix(NOTE_SUFFIX)
+        """The notes that a link's target may mean, however it is spelt: by name, or by the end of their path."""
+        target = folded(link_target(target))
         namesakes = self._namesakes.get(target.rsplit("/", 1)[-1], [])
-        return [path for path in namesakes if f"/{path.casefold()}".endswith(f"/{target}{NOTE_SUFFIX}")]
+        return [path for path in namesakes if f"/{folded(link_target(path))}".endswith(f"/{target}")]
 
     def link(self, path: NotePath, heading: str = "") -> str:
-        """``[[Note]]``, ``[[Note#Heading]]`` or ``[[folder/Note#Heading]]``.
+        """``[[Note]]``, ``[[Note#Heading]]``, ``[[folder/Note#Heading]]`` or ``[[report.pdf#page=3]]``.
 
         A file whose name a wikilink cannot spell gets a Markdown link, ``[C#](C%23.md)``.
         """
@@ -49,21 +48,16 @@ class LinkWriter:
 
     def place(self, path: NotePath, fragment: str) -> str:
         """The same for a place in the note that is known as a link has it: ``Parent#Heading``, ``^block``."""
-        stem = note_name(path)
-        target = stem if len(self._namesakes.get(stem.casefold(), ())) < 2 else path[: -len(NOTE_SUFFIX)]
+        name = note_name(path)
+        target = name if len(self._namesakes.get(folded(name), ())) < 2 else link_target(path)
         if _FORBIDDEN_IN_LINK.search(target):
-            return f"[{stem}]({quote(path)}{'#' + quote(fragment) if fragment else ''})"
+            return f"[{name}]({quote(path)}{'#' + quote(fragment) if fragment else ''})"
         return f"[[{target}{'#' + fragment if fragment else ''}]]"
 
 
 def linkable(heading: str) -> str:
     """A heading as a link spells it: Obsidian resolves it with its link characters written as spaces."""
     return " ".join(_FORBIDDEN_IN_LINK.sub(" ", heading).split())
-
-
-def note_name(path: str) -> str:
-    """A note's name: the last part of its path, without the suffix."""
-    return path.rsplit("/", 1)[-1][: -len(NOTE_SUFFIX)]
 
 
 def relabelled(link: str, label: str) -> str:
@@ -91,9 +85,11 @@ def fragment(chunk: Chunk, note: IndexedNote, outline: Sequence[Chunk] = ()) -> 
     A heading that stands more than once is named with the nearest one above it that stands once, if that leads to the
     chunk's: Obsidian takes the first that is deeper. Otherwise it is that one, or the note. ``outline`` are the note's
     chunks in order, needed for a heading that ``repeats``. A chunk above all headings has its block id, if it has one
-    and not several.
+    and not several; only Markdown has any.
     """
     if not chunk.heading:
+        if suffix(chunk.note) != MARKDOWN:
+            return ""
         blocks = parse(chunk.text, note.state)[0].blocks
         return f"^{blocks[0]}" if len(blocks) == 1 else ""
     path = [heading for heading in map(linkable, chunk.heading) if heading]
@@ -124,7 +120,7 @@ def _within(path: Sequence[str], headings: Sequence[str]) -> bool:
 
 
 def _folded(heading: str) -> str:
-    return linkable(heading).casefold()
+    return folded(linkable(heading))
 
 
 def cite(

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from vaultbridge.chat.citations import LinkWriter, is_real, note_name, repeats
+from vaultbridge.chat.citations import LinkWriter, is_real, repeats
 from vaultbridge.chat.language import Phrases, phrases
 from vaultbridge.chat.request import GroundingMode
 from vaultbridge.core.dialogue import Conversation, Prompt
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, note_name
 from vaultbridge.core.ports import ChunkStore, Clock
 from vaultbridge.core.search import Citation, Hit, Query, Scope
 from vaultbridge.retrieve.intent import names_the_vault, read_intent

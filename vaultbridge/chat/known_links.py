@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
-from vaultbridge.chat.citations import LinkWriter, linkable, note_name
-from vaultbridge.core.notes import IndexedNote, NotePath
+from vaultbridge.chat.citations import LinkWriter, linkable
+from vaultbridge.core.notes import IndexedNote, NotePath, folded, note_name
 from vaultbridge.vault.inline import wikilink
 
 _WIKILINK = re.compile(r"\[\[([^\[\]\n]+)\]\]")
@@ -40,8 +40,8 @@ class KnownLinks:
         if _place(target, fragment) in self.quoted and (paths or not named):
             return target, fragment
         if not named:
-            folded = target.casefold()
-            aliased = (path for path, note in self.notes.items() if folded in map(str.casefold, note.aliases))
+            wanted = folded(target)
+            aliased = (path for path, note in self.notes.items() if wanted in map(folded, note.aliases))
             paths = [path for path in aliased if path not in self.gone]
             target = note_name(paths[0]) if paths else target
         if not paths:
@@ -50,9 +50,9 @@ class KnownLinks:
 
     def _has(self, path: NotePath, fragment: str) -> bool:
         note = self.notes.get(path)
-        headings = {linkable(heading).casefold() for heading in note.headings} if note is not None else set()
-        return all(part.strip().casefold() in headings for part in fragment.split("#"))
+        headings = {folded(linkable(heading)) for heading in note.headings} if note is not None else set()
+        return all(folded(part.strip()) in headings for part in fragment.split("#"))
 
 
 def _place(target: str, fragment: str) -> str:
-    return f"{target}#{fragment}".casefold()
+    return folded(f"{target}#{fragment}")

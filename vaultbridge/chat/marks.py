@@ -6,11 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 
-from vaultbridge.chat.citations import note_name
 from vaultbridge.chat.events import Unsupported
 from vaultbridge.chat.sentences import SentenceReader, bare
 from vaultbridge.chat.stream import InlineFilter
 from vaultbridge.chat.support import CLEAR, MARKED, Support, best, tells
+from vaultbridge.core.notes import note_name
 from vaultbridge.core.search import Citation
 from vaultbridge.retrieve.draft import in_a_sentence
 from vaultbridge.vault.measure import WIDE

@@ -10,6 +10,7 @@ from vaultbridge.chat.citations import MOST_SOURCES
 from vaultbridge.chat.language import LANGUAGES, Phrases
 from vaultbridge.core.dialogue import Continuation, Message, Prompt
 from vaultbridge.core.search import Citation
+from vaultbridge.vault.formats import NOTE_SUFFIXES
 
 _BETWEEN = " · "
 _LINK = r"(?:\[\[[^\[\]\n]+\]\]|\[[^\n]+?\]\([^()\s]+\))"
@@ -17,7 +18,10 @@ _LABELS = "|".join(re.escape(words.sources) for words in LANGUAGES)
 _LINE = re.compile(
     rf"(?:^[> \t\r]*\n)?^[> \t]*(?:{_LABELS}){_LINK}(?:{_BETWEEN}{_LINK})*[ \t\r]*(?:\n|\Z)", re.MULTILINE
 )
-_MARK = re.compile(r" ?(?<!!)(?:\[\[[^\[\]|\n]+\|\d{1,3}\]\]|\[\d{1,3}\]\([^()\s]+\.md(?:#[^()\s]*)?\))", re.IGNORECASE)
+_SUFFIXES = "|".join(map(re.escape, sorted(NOTE_SUFFIXES)))
+_MARK = re.compile(
+    rf" ?(?<!!)(?:\[\[[^\[\]|\n]+\|\d{{1,3}}\]\]|\[\d{{1,3}}\]\([^()\s]+(?:{_SUFFIXES})(?:#[^()\s]*)?\))", re.IGNORECASE
+)
 
 
 def sources_line(words: Phrases, citations: Sequence[Citation], behind: str) -> str:

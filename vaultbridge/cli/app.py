@@ -13,6 +13,7 @@ from vaultbridge.cli.bench import bench
 from vaultbridge.cli.console import err, out
 from vaultbridge.cli.doctor import doctor
 from vaultbridge.cli.evaluate import evaluate
+from vaultbridge.cli.export import export_onnx
 from vaultbridge.cli.fit import models_info, models_recommend
 from vaultbridge.cli.index import index, status
 from vaultbridge.cli.logs import configure
@@ -37,6 +38,7 @@ for command in (serve, index, search, ask, status):
     app.command()(command)
 models_app.command("info")(models_info)
 models_app.command("recommend")(models_recommend)
+models_app.command("export-onnx")(export_onnx)
 app.add_typer(models_app, name="models")
 app.command("eval")(evaluate)
 app.command()(bench)

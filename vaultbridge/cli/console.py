@@ -11,10 +11,13 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
 _WIDE = 90
 
@@ -30,8 +33,16 @@ def print_json(document: Any) -> None:
 
 def progress_bar(*, quiet: bool) -> Progress:
     """A progress bar beside the output; none if ``quiet``."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     return Progress(*columns, console=err, disable=quiet)
+
+
+class _Rate(ProgressColumn):
+    """How many in a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.0f}/s" if speed and speed >= 1 else "", style="progress.data.speed")
 
 
 def byte_bar() -> Progress:

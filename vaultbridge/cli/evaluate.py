@@ -173,13 +173,14 @@ async def _vault(
 ) -> AsyncIterator[_Asked]:
     from vaultbridge.lab.cases import link_cases
     from vaultbridge.vault.files import Vault
-    from vaultbridge.vault.markdown import parse
+    from vaultbridge.vault.formats import read_note
     from vaultbridge.wiring import open_house
 
     async with open_house(settings_of(config, vault=vault, data=data, **named)) as house:
         await house.indexer.sync()
         files = Vault(house.place.vault)
-        notes = [parse(*files.read(path))[0] for path in sorted(await house.store.paths())]
+        whole = sorted(note.state.path for note in await house.store.notes() if not note.reason)
+        notes = [read_note(*files.read(path))[0] for path in whole]
         yield _Asked(house.services.vault_name, house, link_cases(notes), own=True)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vaultbridge.cli.console import out, print_json, size
 from vaultbridge.cli.options import ConfigOption, JsonOption, settings_of
+from vaultbridge.core.errors import VaultbridgeError
 
 if TYPE_CHECKING:
     from vaultbridge.catalog.recommend import Candidate
-    from vaultbridge.catalog.supply import ModelStatus, Supply
+    from vaultbridge.catalog.supply import Model, ModelStatus, Supply
     from vaultbridge.settings import Settings
 
 _DEPTH = 256
@@ -23,23 +23,25 @@ _DEPTH = 256
 
 
 def models_info(
-    model: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name from the list, or a .gguf file.")],
+    model: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="A name from the list, or a .gguf file; +ADAPTER behind it.")
+    ],
     context: Annotated[int | None, typer.Option(min=1, help="Tokens of context.", show_default=False)] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Conversations at a time.", show_default=False)] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """One model: what it is for, and what it takes and gives on this computer."""
-    from vaultbridge.catalog.gguf_header import GgufHeader
+    from vaultbridge.fitted import header_of
     from vaultbridge.wiring import supply_of
 
     settings = settings_of(config, engine__context=context, engine__slots=slots)
     supply = supply_of(settings)
     status = supply.status(model) if model in supply.catalog else None
-    file = _gguf_file(model, supply, status)
-    view = _entry_view(status) if status else {"name": file.stem if file else model}
+    file = _gguf_model(model, supply, status)
+    view = _entry_view(status) if status else {"name": file.name if file else model}
     if file:
-        view |= _file_view(GgufHeader.read(file), settings)
+        view |= _file_view(header_of(file), settings) | _draft_view(file, supply, settings)
     if as_json:
         print_json(view)
         return
@@ -71,15 +73,12 @@ def models_recommend(config: ConfigOption = None, as_json: JsonOption = False) -
         out.print(f"Not {other.entry.name}: {other.obstacle or f'smaller than {best.entry.name}'}")
 
 
-def _gguf_file(model: str, supply: Supply, status: ModelStatus | None) -> Path | None:
-    """The file to look into; None for a model that is not here, or is no GGUF file. Raises ModelMissing."""
+def _gguf_model(model: str, supply: Supply, status: ModelStatus | None) -> Model | None:
+    """What to look into; None for a model that is not here, or is no GGUF file. Raises ModelMissing, ModelInvalid."""
     if status is None:
-        return supply.resolve(model, "chat").path
-    if not status.entry.is_gguf:
-        return None
-    if status.present:
-        return supply.folder.path_of(status.entry)
-    return status.found.path if status.found else None
+        return supply.resolve(model, "chat")
+    here = status.entry.is_gguf and (status.present or status.found)
+    return supply.resolve(model, status.entry.role) if here else None
 
 
 def _entry_view(status: ModelStatus) -> dict[str, Any]:
@@ -142,6 +141,22 @@ def _file_view(header: Any, settings: Settings) -> dict[str, Any]:
     }
 
 
+def _draft_view(model: Model, supply: Supply, settings: Settings) -> dict[str, Any]:
+    """The draft model of the settings, if there is one: what it takes, or why it cannot draft for this one."""
+    from vaultbridge.catalog.choice import NONE
+    from vaultbridge.catalog.drafting import drafting
+    from vaultbridge.fitted import wish_of
+
+    name = settings.models.draft
+    if name == NONE:
+        return {}
+    try:
+        found = drafting(name, model, supply, wish_of(settings.engine))
+    except VaultbridgeError as error:
+        return {"draft": {"name": name, "needed": 0, "obstacle": str(error)}}
+    return {"draft": {"name": found.model.name, "needed": found.needed, "obstacle": ""}} if found else {}
+
+
 def _entry_lines(view: Mapping[str, Any]) -> Iterator[str]:
     if "title" not in view:
         yield str(view["name"])
@@ -175,6 +190,8 @@ def _file_lines(view: Mapping[str, Any]) -> Iterator[str]:
             f"            shown as {size(use['resident'])}: {size(use['copies'])} of the file stay mapped "
             "until the memory is needed"
         )
+    if draft := view.get("draft"):
+        yield "  draft     " + (draft["obstacle"] or f"{draft['name']}, {size(draft['needed'])} more")
     layers = planned["gpu_layers"]
     where = "on the CPU" if not layers else "on the GPU" if layers < 0 else f"{layers} layers on the GPU"
     yield f"  run with  {planned['context']:,} tokens of context, {planned['slots']} conversations, {where}"

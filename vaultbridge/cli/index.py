@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -20,13 +23,20 @@ from vaultbridge.cli.options import (
     VaultOption,
     settings_of,
 )
+from vaultbridge.cli.progress import LOOK_SECONDS, IndexBars
 from vaultbridge.core.errors import ConfigError, VaultbridgeError
+from vaultbridge.vault.files import Vault
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from vaultbridge.place import Place
     from vaultbridge.server.client import Client
+    from vaultbridge.server.vault.verify import VerificationView
     from vaultbridge.settings import Settings
     from vaultbridge.wiring import House
+
+STANDARD_OUTPUT = Path("-")
 
 
 def index(
@@ -35,28 +45,44 @@ def index(
     embedder: EmbedderOption = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Throw the index away first.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on following the vault.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare it with the notes, and repair it.")] = False,
+    dump: Annotated[
+        Path | None, typer.Option("--dump", help="Write every row as a JSON line; `-`: to standard output.")
+    ] = None,
     backend: BackendOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the index up to date with the vault, with a progress bar."""
+    if watch and (verify or dump):
+        raise ConfigError("--watch has no end, after which --verify or --dump would come.", "Leave one of them out.")
+    if as_json and dump == STANDARD_OUTPUT:
+        raise ConfigError("--json and --dump would both write to standard output.", "Name a file: --dump FILE.")
     settings = settings_of(
         config, vault=vault, data=data, models__embedder=embedder, models__backend=backend, models__generator="none"
     )
-    asyncio.run(_index(settings, rebuild, watch, as_json))
+    asyncio.run(_index(settings, rebuild, watch, verify, dump, as_json))
 
 
-async def _index(settings: Settings, rebuild: bool, watch: bool, as_json: bool) -> None:
+async def _index(
+    settings: Settings, rebuild: bool, watch: bool, verify: bool, dump: Path | None, as_json: bool
+) -> None:
+    from vaultbridge.index.dump import dumped
     from vaultbridge.place import client_of, place_of
+    from vaultbridge.server.vault.verify import verify_view
     from vaultbridge.server.vault.views import status_view
     from vaultbridge.wiring import open_house
 
     place = place_of(settings)
     if client := client_of(place):
-        if rebuild:
-            raise ConfigError("A server uses this index.", "Stop it before --rebuild.")
+        if rebuild or dump:
+            raise ConfigError("A server uses this index.", f"Stop it before {'--rebuild' if rebuild else '--dump'}.")
         async with client:
-            await _wait_for_server(client, as_json)
+            status = await _wait_for_server(client, as_json)
+            if verify:
+                _print_verification(await client.post("/vault/verify"), as_json)
+            else:
+                _print_status(status, as_json)
         return
     async with open_house(settings, watch=watch, rebuild=rebuild) as house:
         if watch:
@@ -64,21 +90,46 @@ async def _index(settings: Settings, rebuild: bool, watch: bool, as_json: bool) 
             await asyncio.Event().wait()
         working = asyncio.create_task(house.synced())
         with progress_bar(quiet=as_json) as bar:
-            notes = bar.add_task("Reading notes", total=None)
-            vectors = bar.add_task("Embedding", total=None, visible=False)
+            bars = IndexBars(bar, house.services.index)
             while not working.done():
-                progress, pending = house.indexer.progress, house.indexer.freshness.pending
-                if progress.total:
-                    bar.update(notes, completed=progress.done, total=progress.total)
-                if pending or house.backfill.embedded:
-                    done = house.backfill.embedded
-                    bar.update(vectors, completed=done, total=done + pending, visible=True)
-                await asyncio.wait([working], timeout=0.2)
-            done = house.backfill.embedded
-            bar.update(notes, completed=house.indexer.progress.total, total=house.indexer.progress.total)
-            bar.update(vectors, completed=done, total=done)
+                bars.update()
+                await asyncio.wait([working], timeout=LOOK_SECONDS)
+            bars.update()
         await working
-        _print_status(await status_view(house.services), as_json)
+        verification = await verify_view(house.services) if verify else None
+        if dump is not None:
+            _write(dumped(await house.store.rows()), dump)
+        if verification is not None:
+            _print_verification(verification, as_json, err if dump == STANDARD_OUTPUT else out)
+        elif dump != STANDARD_OUTPUT:
+            _print_status(await status_view(house.services), as_json)
+
+
+def _write(lines: Iterable[str], file: Path) -> None:
+    if file == STANDARD_OUTPUT:
+        for line in lines:
+            sys.stdout.write(line + "\n")
+        return
+    with file.open("w", encoding="utf-8", newline="\n") as opened:
+        opened.writelines(line + "\n" for line in lines)
+
+
+def _print_verification(view: VerificationView, as_json: bool, told: Console = out) -> None:
+    """What was compared and found; ends with exit code 1 if it could not be repaired."""
+    if as_json:
+        print_json(view)
+    else:
+        for difference in view["found"]:
+            told.print(f"{difference['note']}: {difference['what']}")
+        notes, chunks = view["notes"], view["chunks"]
+        if not view["found"]:
+            told.print(f"The index equals the vault: {notes} notes, {chunks} chunks.")
+        elif view["equal"]:
+            told.print(f"{len(view['found'])} notes differed and were written again. {notes} notes, {chunks} chunks.")
+        for difference in view["left"]:
+            told.print(f"still not equal: {difference['note']}: {difference['what']}")
+    if not view["equal"]:
+        raise typer.Exit(1)
 
 
 VECTOR_PATIENCE_SECONDS = 8.0
@@ -114,20 +165,20 @@ async def reranker_loaded(house: House) -> None:
         err.print(f"(Not reranked: {error or 'the reranker is still loading'})", style="dim")
 
 
-async def _wait_for_server(client: Client, as_json: bool) -> None:
+async def _wait_for_server(client: Client, as_json: bool) -> Mapping[str, Any]:
+    """The status of a server once it is in sync."""
     with progress_bar(quiet=as_json) as bar:
         task = bar.add_task("The running server indexes", total=None)
         while True:
-            status = await client.get("/vault/status")
+            status: Mapping[str, Any] = await client.get("/vault/status")
             if problem := status["problems"].get("index"):
                 raise VaultbridgeError(f"The server cannot index: {problem}")
             freshness, counts = status["freshness"], status["counts"]
             bar.update(task, completed=counts["chunks"] - freshness["pending"], total=counts["chunks"])
             embedding = freshness["pending"] and not status["problems"].get("vectors")
             if freshness["visible"] == freshness["wanted"] > 0 and not embedding:
-                break
+                return status
             await asyncio.sleep(0.3)
-    _print_status(status, as_json)
 
 
 def status(
@@ -165,18 +216,33 @@ async def _status(settings: Settings, note: str | None, as_json: bool) -> None:
         _print_status(view, as_json)
     elif as_json:
         print_json(view)
-    elif view["indexed"]:
-        out.print(f"{path}: indexed, {view['chunks']} chunks" + (f"; {view['reason']}" if view["reason"] else ""))
     else:
-        out.print(f"{path}: not indexed: {view['reason']}")
+        out.print(f"{path}: {_told(view)}")
+
+
+def _told(view: Mapping[str, Any]) -> str:
+    """One note's status in words."""
+    if not view["indexed"]:
+        told = [f"not indexed: {view['reason']}"]
+    else:
+        told = [f"indexed at {_clock(view['indexed_at'])}, {view['chunks']} chunks, {view['vectors']} with a vector"]
+        told += [view["reason"]] if view["reason"] else []
+    if view["attempts"] and view["retry_at"]:
+        told.append(f"{view['attempts']} failed readings, the next one at {_clock(view['retry_at'])}")
+    return "; ".join(told)
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
 
 
 def _note_path(place: Place, note: str) -> str:
     """A note as a path in the vault, given so, by its absolute path, or relative to here."""
-    given = Path(note).expanduser()
+    vault, given = Vault(place.vault), Path(note).expanduser()
     for path in (given if given.is_absolute() else place.vault / given, Path.cwd() / given):
-        if path.exists() and path.resolve().is_relative_to(place.vault):
-            return path.resolve().relative_to(place.vault).as_posix()
+        # A link is not followed: it is what the question is about.
+        if os.path.lexists(path) and (inside := vault.note_path(path)) is not None:
+            return inside
     return note
 
 
@@ -192,5 +258,7 @@ def _print_status(view: Mapping[str, Any], as_json: bool) -> None:
     out.print(f"  vectors: {counts['vectors']} of {counts['chunks']} chunks (embedder {embedder})")
     if freshness["visible"] < freshness["wanted"]:
         out.print("  changes are being read")
+    for exclusion in view["exclusions"]:
+        out.print(f"  {exclusion['notes']} notes left out: {exclusion['reason']}")
     for place, problem in view["problems"].items():
         out.print(f"  {place}: {problem}")

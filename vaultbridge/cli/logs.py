@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 _NOISY = (
     "httpx",
@@ -25,7 +25,7 @@ _NOISY = (
 
 def configure(*, verbose: bool) -> None:
     """Log to standard error, foreign libraries only what is wrong."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(_Text())
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     for name in _NOISY:
@@ -42,6 +42,20 @@ def follow_requests(form: Literal["text", "json"], request_id: Callable[[], str]
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Json() if form == "json" else _Text())
         handler.addFilter(name)
+
+
+if TYPE_CHECKING:
+    _Handler = logging.StreamHandler[TextIO]
+else:
+    _Handler = logging.StreamHandler  # takes no parameter before Python 3.11
+
+
+class _StandardError(_Handler):
+    """Standard error as it is when something is written: a progress bar takes its place, so as to stay below."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
 
 
 class _Text(logging.Formatter):

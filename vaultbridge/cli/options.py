@@ -27,6 +27,10 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", help="A settings 
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="Chat model: a name, a .gguf file, `none`.", show_default=False)
 ]
+DraftOption = Annotated[
+    str | None,
+    typer.Option("--draft", help="A small model that guesses ahead for the chat model.", show_default=False),
+]
 EmbedderOption = Annotated[
     str | None, typer.Option("--embedder", help="Embedder: a name, a folder, an address, `none`.", show_default=False)
 ]

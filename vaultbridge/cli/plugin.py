@@ -42,9 +42,12 @@ def plugin_install(vault: VaultOption = None, config: ConfigOption = None) -> No
 
 
 def _source() -> Path:
-    """Where the built plugin is: in the wheel that has one, or else in the checkout."""
+    """Where the built plugin is: in what was installed, or in the checkout that this runs from."""
     packaged = Path(str(resources.files("vaultbridge"))) / "obsidian_plugin"
     source = packaged if packaged.is_dir() else _CHECKOUT
     if not all((source / name).is_file() for name in FILES):
-        raise ConfigError("The plugin is not built.", "Run `make plugin` in the checkout, or download its release.")
+        raise ConfigError(
+            "This vaultbridge was built without its plugin.",
+            "In a checkout run `make plugin`, or put the three files of a release into the vault.",
+        )
     return source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shlex
 from contextlib import AsyncExitStack
@@ -17,12 +18,14 @@ from vaultbridge.cli.options import (
     BackendOption,
     ConfigOption,
     DataOption,
+    DraftOption,
     EmbedderOption,
     ModelOption,
     RerankerOption,
     VaultOption,
     settings_of,
 )
+from vaultbridge.cli.progress import show_indexing
 from vaultbridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on (1234).", show_default=False)] = None,
     data: DataOption = None,
     model: ModelOption = None,
+    draft: DraftOption = None,
     embedder: EmbedderOption = None,
     reranker: RerankerOption = None,
     context: Annotated[int | None, typer.Option(help="Tokens of context.", show_default=False)] = None,
@@ -49,12 +53,15 @@ def serve(
         server__host=host,
         server__port=port,
         models__generator=model,
+        models__draft=draft,
         models__embedder=embedder,
         models__reranker=reranker,
         models__backend=backend,
         engine__context=context,
     )
     _warn_of_exposed_token(config)
+    # Starting makes hundreds of thousands of objects that stay: looking through them meanwhile takes half a second.
+    gc.disable()
     asyncio.run(_serve(settings))
 
 
@@ -115,6 +122,8 @@ async def _serve(settings: Settings) -> None:
                         os._exit(0)
                 house = await opening
                 application.open(house.services)
+                gc.freeze()
+                gc.enable()
                 address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else in_url(host)}:{port}"
                 announce(place, address, token)
                 if token and token != settings.server.token:
@@ -124,9 +133,11 @@ async def _serve(settings: Settings) -> None:
                     err.print(f"  {house.fit}.")
                 if settings.models.generator == AUTO and settings.models.backend == AUTO:
                     await asyncio.to_thread(_offer, settings)
+                shown = asyncio.create_task(show_indexing(house.services.index))
                 try:
                     await serving
                 finally:
+                    shown.cancel()
                     place.server_file.unlink(missing_ok=True)
         finally:
             server.stop()

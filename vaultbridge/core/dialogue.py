@@ -198,7 +198,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where an answer's time went, in milliseconds, and how many tokens were drafted from the prompt and accepted."""
+    """Where an answer's time went, in milliseconds, and how many tokens were drafted and accepted."""
 
     queue_ms: float = 0.0
     prefill_ms: float = 0.0

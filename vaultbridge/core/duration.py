@@ -25,3 +25,11 @@ def seconds_of(duration: float | str) -> float:
         seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else float(size)
         duration = -seconds if sign == "-" else seconds
     return NEVER if duration < 0 else float(duration)
+
+
+def in_words(seconds: float) -> str:
+    """About how long that is, for people: ``40 seconds``, ``12 minutes``, ``3 hours``."""
+    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"

@@ -6,7 +6,7 @@
     ├── ConfigError       VaultNotFound · ModelMissing · ModelInvalid · BackendUnknown · PortTaken · IndexLocked
     ├── RequestError      InvalidRequest · ContextTooLong · UnknownModel · Unauthorized · Forbidden · WrongVault
     ├── BusyError         Overloaded · NotReady · DeadlineExceeded · DownloadFailed
-    ├── IndexingError     NoteUnreadable · StoreMismatch · DiskFull
+    ├── IndexingError     NoteUnreadable · StoreMismatch (StoreDamaged) · DiskFull
     └── ComputeError      DecodeFailed · CacheFull · EmbedFailed · WorkerLost
 
 Rooms raise facts. Only ``server/errors.py`` knows HTTP statuses and only ``cli.py`` knows exit codes.
@@ -176,6 +176,12 @@ class StoreMismatch(IndexingError):
     """The index on the disk was written by something that this version cannot read."""
 
     code = "store_mismatch"
+
+
+class StoreDamaged(StoreMismatch):
+    """Files of the index on the disk cannot be read, or not all of them are there."""
+
+    code = "store_damaged"
 
 
 class DiskFull(IndexingError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,21 @@ _DAY_IN_A_NAME = re.compile(
     r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<mark>[-_. ]?)(?P<month>\d\d)(?P=mark)(?P<day>\d\d)(?!\d)"
     r"|(?P<year_>(?:19|20)\d\d)年(?P<month_>\d\d?)月(?P<day_>\d\d?)日"
 )
+
+
+def link_target(path: str) -> str:
+    """What links call a note by its path: without ``.md``, which goes without saying; other files keep their suffix."""
+    return path[:-3] if path[-3:].lower() == ".md" else path
+
+
+def note_name(path: str) -> str:
+    """A note's name: the last part of what links call it, ``Bees`` or ``report.pdf``."""
+    return link_target(path).rsplit("/", 1)[-1]
+
+
+def folded(name: str) -> str:
+    """A name as Obsidian compares it: neither case nor the way in which accents are written counts."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def day_named(path: NotePath) -> float | None:
@@ -73,7 +89,10 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A Markdown heading: level 1 to 6, its text as Obsidian links to it, where its line stands."""
+    """A Markdown heading: level 1 to 6, its text as Obsidian links to it, where its line stands.
+
+    A page of a PDF is one too, ``page=3``, with the page's text as its span; so is a canvas's group, by its label.
+    """
 
     level: int
     text: str
@@ -96,7 +115,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A parsed note. ``text`` is the whole file, decoded; every span counts its characters."""
+    """A parsed note. ``text`` is the whole file, decoded, or what was read out of a canvas or PDF; every span counts
+    its characters.
+
+    ``parts`` are the places where what is read for itself begins, at the start of a line: the cards of a canvas, the
+    pages of a PDF. A note without is Markdown as a whole.
+    """
 
     path: NotePath
     title: str
@@ -108,6 +132,7 @@ class Note:
     aliases: tuple[str, ...]
     blocks: tuple[str, ...]
     state: FileState
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +182,8 @@ class IndexedNote:
     """What the store keeps of a note beside its chunks: the receipt that this state is indexed.
 
     ``reason`` is empty for a note that is indexed whole; otherwise why it is not, and its chunks are the last good
-    ones. ``attempts`` counts failed readings of this very state. ``indexed_at`` in seconds since 1970.
+    ones. ``attempts`` counts failed readings of this very state. ``indexed_at`` in seconds since 1970. Of a note that
+    is ``left_out`` for what stands in it, nothing else is kept: its title is its name.
     """
 
     state: FileState
@@ -170,6 +196,26 @@ class IndexedNote:
     indexed_at: float = 0.0
     reason: str = ""
     attempts: int = 0
+
+    @property
+    def left_out(self) -> bool:
+        """Whether a rule keeps the note out of the index, and no failed reading."""
+        return bool(self.reason) and not self.attempts
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A chunk as it lies in the store, but for its text.
+
+    ``digest`` is empty if the row's own text does not have the one that it names: such a row is like no sound one.
+    ``embedded``: there is a vector for it under the present fingerprint.
+    """
+
+    note: NotePath
+    ordinal: int
+    span: Span
+    digest: str
+    embedded: bool
 
 
 @dataclass(frozen=True, slots=True)

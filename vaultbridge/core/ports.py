@@ -18,8 +18,8 @@ from vaultbridge.core.dialogue import (
     TokenLogprob,
     Usage,
 )
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
-from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Scope, Scored, StoreCounts, Vector
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, Row
+from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Scope, Scored, Storage, StoreCounts, Vector
 
 # --- models, as their libraries give them: blocking, in a child process -------------------------------------------
 
@@ -131,6 +131,10 @@ class Decoder(KVCache, Protocol):
         """The most tokens that one ``decode`` takes."""
 
     @property
+    def vocabulary(self) -> int:
+        """How many tokens there are; they count from 0."""
+
+    @property
     def rewinds(self) -> bool:
         """Whether the tail of a sequence can be taken back exactly, which drafts rest on."""
 
@@ -167,6 +171,9 @@ class Decoder(KVCache, Protocol):
 
 class EmbeddingService(Protocol):
     """The embedder as a service: batches what arrives together, questions ahead of indexing."""
+
+    def now(self) -> EmbeddingService:
+        """The embedder as it is just now: what that says of itself holds for what it embeds, whoever comes after it."""
 
     async def info(self) -> EmbedderInfo:
         """What the embedder is, once it is loaded. Raises NotReady or ConfigError if it cannot be."""
@@ -246,16 +253,26 @@ class ChunkStore(Protocol):
     """The rows of the index. One process writes it; every call is safe to repeat after a crash."""
 
     async def notes(self) -> list[IndexedNote]:
-        """Every note's receipt, sorted by path (code points)."""
+        """Every note's receipt, sorted by path (code points).
+
+        Where the rows are not those of the receipt, since a power cut took one of them, it comes without a hash, which
+        is like no file's; so it does where there are rows alone.
+        """
 
     async def paths(self) -> Set[NotePath]:
-        """Every note's path; cheap, since every answer asks for it."""
+        """Every note's path, but for those left out; cheap, since every answer asks for it."""
 
     async def note(self, path: NotePath) -> IndexedNote | None:
-        """One note's receipt."""
+        """One note's receipt; None for one that is left out, as if it were not there."""
 
     async def chunks(self, path: NotePath) -> list[Chunk]:
         """One note's chunks in their order."""
+
+    async def rows(self) -> list[Row]:
+        """Every chunk's row, sorted by note and ordinal, read anew from the disk; what was in memory is forgotten."""
+
+    async def unfound(self, notes: Sequence[NotePath]) -> list[NotePath]:
+        """Those of ``notes`` with a chunk that the keyword lane does not find by its own words."""
 
     async def replace(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath] = ()) -> None:
         """Write a batch of notes, chunks in one commit and receipts after it. Raises DiskFull."""
@@ -265,6 +282,12 @@ class ChunkStore(Protocol):
 
         Raises StoreMismatch if the space is stored with other dimensions.
         """
+
+    async def fill_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Fill this space from now on; questions go on in the one that is served, if there is one. Raises likewise."""
+
+    async def serve_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Answer questions in this space from now on, whichever one is filled. Raises likewise."""
 
     async def keyword(self, text: str, scope: Scope, limit: int) -> list[Scored]:
         """The chunks that share words with ``text``, by BM25, best first."""
@@ -285,7 +308,7 @@ class ChunkStore(Protocol):
         """The notes that each of ``paths`` links to or is linked from, resolved as Obsidian does, each once."""
 
     async def unembedded(self, limit: int) -> list[Chunk]:
-        """Chunks that have no vector yet, one for each digest, of the newest notes first."""
+        """Chunks that have no vector yet, one for each digest, of the newest and the most linked notes first."""
 
     async def put_vectors(self, vectors: Mapping[str, Embedding]) -> None:
         """Add vectors by digest; present ones are left alone. Raises DiskFull."""
@@ -293,8 +316,21 @@ class ChunkStore(Protocol):
     async def counts(self) -> StoreCounts:
         """How much is stored."""
 
+    async def storage(self) -> Storage:
+        """What it takes on the disk."""
+
     async def maintain(self) -> None:
         """Compact the files, drop old versions and vectors that no chunk uses."""
+
+    async def purge(self) -> None:
+        """Leave nothing of what was deleted, nor of older versions, on the disk."""
+
+    @property
+    def damage(self) -> str:
+        """What could not be read and is made anew, for people to read; empty if nothing was damaged."""
+
+    async def mend(self) -> None:
+        """Set aside every table that cannot be read, and begin it anew; ``notes`` tells what to write again."""
 
     async def close(self) -> None:
         """Let go of the files."""

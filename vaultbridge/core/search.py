@@ -142,12 +142,38 @@ class Freshness:
     """How far the index is behind the vault.
 
     ``wanted`` and ``visible`` count revisions of the vault; equal means that every seen change is searchable by
-    keyword. ``pending`` counts the chunks that still wait for a vector.
+    keyword. ``pending`` counts the chunks that still wait for a vector. Shares, 0 to 1, say how much a search can see:
+    of the notes those that are in the index, of its chunks those that have a vector.
     """
 
     wanted: int
     visible: int
     pending: int
+    notes_share: float = 1.0
+    vectors_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexProgress:
+    """How far indexing is: notes written of the present batch of changes, and its notes.
+
+    ``rate``: chunks embedded in a second, 0 before any is. ``seconds_left`` until every chunk has its vector; None if
+    nobody knows. ``paused`` says why nothing is embedded though something waits; empty if nothing keeps it.
+    """
+
+    notes_done: int = 0
+    notes_total: int = 0
+    rate: float = 0.0
+    seconds_left: float | None = 0.0
+    paused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What the index takes on the disk, and in how many pieces its tables lie there, which maintenance joins."""
+
+    bytes: int
+    fragments: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,13 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
         self._characters = 2000.0
 
+    def now(self) -> Batcher:
+        """Itself: no other will take its place."""
+        return self
+
     async def info(self) -> EmbedderInfo:
         """What the embedder is, once it is loaded."""
-        info = await self._host.ready()
+        info = await self._host.info()
         assert isinstance(info, EmbedderInfo)
         return info
 

@@ -7,6 +7,7 @@ was seen, not a table.
 from __future__ import annotations
 
 import bisect
+from itertools import accumulate
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 """Batches whose every token has an output are remembered by these sizes."""
@@ -34,12 +35,14 @@ class BatchCosts:
         if not self._steps or outputs <= 0:
             return 0.0
         known = sorted(self._steps)
+        # What was disturbed looks slow: no batch takes longer than a greater one.
+        seconds = list(accumulate((self._steps[size] for size in reversed(known)), min))[::-1]
         above = min(bisect.bisect_left(known, outputs), len(known) - 1)
         if known[above] == outputs or len(known) == 1:
-            return self._steps[known[above]] * max(1.0, outputs / known[above])
-        low, high = known[max(0, above - 1)], known[max(1, above)]
-        slope = (self._steps[high] - self._steps[low]) / (high - low)
-        return max(self._steps[low] + slope * (outputs - low), self._steps[known[0]])
+            return seconds[above] * max(1.0, outputs / known[above])
+        low, high = max(0, above - 1), max(1, above)
+        slope = (seconds[high] - seconds[low]) / (known[high] - known[low])
+        return max(seconds[low] + slope * (outputs - known[low]), seconds[0])
 
     def chunk(self, seconds: float, outputs: int) -> int:
         """How many tokens of a prompt a step may take beside ``outputs`` others to last about ``seconds``."""

@@ -24,6 +24,7 @@ from vaultbridge.core.ports import Decoder, ReplyFormat, Segment, TokenSampler
 from vaultbridge.engine.answer import Answer
 from vaultbridge.engine.calls import Generate
 from vaultbridge.engine.costs import BatchCosts
+from vaultbridge.engine.draft_model import DraftModel
 from vaultbridge.engine.drafts import Drafter
 from vaultbridge.engine.fitting import fit
 from vaultbridge.engine.scheduler import Scheduler, Work
@@ -38,7 +39,10 @@ CALIBRATION_SECONDS = 0.4
 
 
 class Engine:
-    """Continuous batching over one Decoder; ``costs`` is what an earlier one has learned about this machine."""
+    """Continuous batching over one Decoder; ``costs`` is what an earlier one has learned about this machine.
+
+    ``drafts``: guess ahead, with the ``draft_model``'s help if there is one; a decoder that cannot rewind never does.
+    """
 
     def __init__(
         self,
@@ -47,12 +51,20 @@ class Engine:
         *,
         drafts: bool = True,
         costs: BatchCosts | None = None,
+        draft_model: DraftModel | None = None,
     ) -> None:
         self._decoder = decoder
         self._clock = clock
         self._costs = costs or BatchCosts()
         self._slots = Slots(decoder, decoder.info.context)
-        self._scheduler = Scheduler(self._slots, self._costs, decoder.batch_size, drafts=drafts and decoder.rewinds)
+        self._draft_model = draft_model
+        self._scheduler = Scheduler(
+            self._slots,
+            self._costs,
+            decoder.batch_size,
+            drafts=drafts and decoder.rewinds,
+            draft_model=draft_model,
+        )
 
     @property
     def info(self) -> GeneratorInfo:
@@ -76,6 +88,8 @@ class Engine:
             if place:  # the first call warms up what the library makes on first use
                 self._costs.observe(size, 0, self._clock() - start)
             self._decoder.truncate(0, 0)
+        if self._draft_model:
+            self._draft_model.calibrate(text)
 
     def submit(self, call: int, request: Generate) -> Events:
         """Let a request in: its Started, or why it fails."""

@@ -1,4 +1,4 @@
-"""A model in a process of its own: spawn, typed messages over a pipe, liveness, restart with backoff.
+"""A model in a process of its own: spawn, typed messages over a pipe, liveness, restart with backoff, rest.
 
 The server process never loads a model library. A native abort kills the child, never the server: the calls that
 were in it fail with WorkerLost, the child is started again, the next call works. The child ends when its parent
@@ -14,11 +14,14 @@ import signal
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
+from vaultbridge.core.duration import NEVER
 from vaultbridge.core.errors import ConfigError, NotReady, VaultbridgeError, WorkerLost
+from vaultbridge.core.ports import Clock
 from vaultbridge.engine.child import Build, Call, Cancel, Ready, Reply, Stop
 from vaultbridge.engine.launch import Launch, Running, launch_process
 
@@ -34,20 +37,33 @@ STEADY_SECONDS = 60.0
 State = Literal["stopped", "loading", "ready", "restarting", "failed"]
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """After how many seconds without a call a child ends (NEVER: it does not), and by which clock."""
+
+    seconds: float
+    clock: Clock
+
+
 class Host:
-    """The parent's side of one child. All methods belong to one event loop."""
+    """The parent's side of one child. All methods belong to one event loop.
+
+    With a ``rest`` the child ends when nobody has called it for so long, and the next call starts it again.
+    """
 
     def __init__(
         self,
         name: str,
         build: Build,
         launch: Launch = launch_process,
+        rest: Rest | None = None,
     ) -> None:
         self.name = name
         self.state: State = "stopped"
         self.reason = ""
         self._build = build
         self._launch = launch
+        self._rest = rest if rest is not None and rest.seconds < NEVER else None
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Queue[Reply]] = {}
         self._changed = asyncio.Event()
@@ -57,6 +73,8 @@ class Host:
         self._child: Running | None = None
         self._pipe: Connection | None = None
         self._deaths = 0
+        self._left = 0.0  # when nobody called it any more, by the clock of its rest
+        self._leaving: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def enter(self, keep_alive: float | None) -> Host:
@@ -102,6 +120,7 @@ class Host:
         elif isinstance(message, Ready):
             self._info = message.info
             self._set("ready")
+            self._idle()
         else:
             self._error = message
             # What the settings got wrong stays wrong; anything else may pass.
@@ -109,9 +128,9 @@ class Host:
                 self._set("failed", str(message))
 
     def _lost(self, pipe: Connection, started: float) -> None:
-        if pipe is not self._pipe:
-            return
         pipe.close()
+        if pipe is not self._pipe:  # it was ended, and another may be there already
+            return
         child, self._child, self._pipe = self._child, None, None
         if child is not None:
             child.join(5)
@@ -157,12 +176,19 @@ class Host:
             await self._changed.wait()
         return self._info
 
+    async def info(self) -> Any:
+        """What the model says of itself; what it said before will do while it rests. Raises as ``ready`` does."""
+        resting = self.state == "stopped" and self._info is not None and not self._closed
+        return self._info if resting else await self.ready()
+
     async def call(self, body: Any) -> AsyncGenerator[Any, None]:
         """Send one piece of work and yield its answers. Closing the iterator cancels it in the child.
 
         Raises what the child raised, or WorkerLost if it died.
         """
         await self.ready()
+        if self._leaving is not None:
+            self._leaving.cancel()
         id_ = next(self._ids)
         box = self._waiting[id_] = asyncio.Queue()
         done = False
@@ -180,6 +206,7 @@ class Host:
             del self._waiting[id_]
             if not done:
                 self._send(Cancel(id_))
+            self._idle()
 
     def tell(self, body: Any) -> None:
         """Send something whose answer nobody waits for. A child that is not ready does not hear of it."""
@@ -194,17 +221,45 @@ class Host:
             except (BrokenPipeError, OSError):
                 log.debug("%s is gone before a message reached it", self.name)  # _lost answers the waiting
 
+    @property
+    def expires(self) -> float | None:
+        """When the child ends if nobody calls it, in seconds since 1970; None: never."""
+        if self._rest is None:
+            return None
+        clock = self._rest.clock
+        return clock.now() + self._rest.seconds - (0.0 if self._waiting else clock.monotonic() - self._left)
+
+    def _idle(self) -> None:
+        """Let the child end after its rest, unless somebody waits for it."""
+        if self._rest is not None and not self._waiting and not self._closed:
+            if self._leaving is not None:
+                self._leaving.cancel()
+            self._left = self._rest.clock.monotonic()
+            self._leaving = asyncio.get_running_loop().create_task(self._expire(self._rest))
+
+    async def _expire(self, rest: Rest) -> None:
+        await rest.clock.sleep(rest.seconds)
+        if not self._waiting and self.state == "ready":
+            child = self._child
+            self._send(Stop())
+            self._child = self._pipe = None  # who calls now starts another
+            self._set("stopped")
+            await _end(child)
+
     async def close(self) -> None:
-        """End the child."""
-        child = self._child
+        """End the child, and start no other."""
         self._closed = True
         self._set("stopped")
-        for task in self._tasks:
+        for task in (*self._tasks, *filter(None, (self._leaving,))):
             task.cancel()
         self._send(Stop())
-        if child is not None:
-            child.kill()
-            await asyncio.to_thread(child.join, 5)
+        await _end(self._child)
+
+
+async def _end(child: Running | None) -> None:
+    if child is not None:
+        child.kill()
+        await asyncio.to_thread(child.join, 5)
 
 
 def _how(child: Running | None) -> str:

@@ -39,13 +39,13 @@ def launch_process(build: Build, pipe: Connection, name: str) -> Running:
     process = get_context("spawn").Process(
         target=_run_in_process, args=(build, pipe), name=f"vaultbridge-{name}", daemon=True
     )
-    with _deaf_to_interrupts():
+    with deaf_to_interrupts():
         process.start()
     return process
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def deaf_to_interrupts() -> Iterator[None]:
     """A child that is started in here is deaf to Ctrl-C from the first instruction on, which it says itself later."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

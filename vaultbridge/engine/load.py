@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from vaultbridge.core.errors import BackendUnknown
+from vaultbridge.core.errors import BackendUnknown, VaultbridgeError
 from vaultbridge.core.ports import Decoder, Embedder, Reranker
+from vaultbridge.engine.draft_model import DraftModel
 from vaultbridge.engine.engine import Engine
 from vaultbridge.engine.worker import EmbedderWorker, GeneratorWorker, RerankerWorker
+
+log = logging.getLogger(__name__)
 
 
 def load_class(target: str) -> Any:
@@ -21,14 +26,43 @@ def load_class(target: str) -> Any:
         raise BackendUnknown(f"There is no backend {target!r} ({error}).", "Name it package.module:Class.") from error
 
 
-def load_generator(
-    target: str, args: tuple[Any, ...], options: Mapping[str, Any], *, drafts: bool = True
-) -> GeneratorWorker:
-    """A generator's worker around a Decoder, its batches timed once."""
+def load_decoder(target: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> Decoder:
+    """A Decoder."""
     decoder: Decoder = load_class(target)(*args, **options)
-    engine = Engine(decoder, drafts=drafts)
+    return decoder
+
+
+def load_generator(
+    target: str,
+    args: tuple[Any, ...],
+    options: Mapping[str, Any],
+    *,
+    drafts: bool = True,
+    draft: Callable[[], Decoder] | None = None,
+) -> GeneratorWorker:
+    """A generator's worker around a Decoder, its batches timed once; ``draft`` loads the model that guesses for it."""
+    decoder = load_decoder(target, args, options)
+    draft_model = _draft_model(draft, decoder) if draft and drafts else None
+    engine = Engine(decoder, drafts=drafts, draft_model=draft_model)
     engine.calibrate()
     return GeneratorWorker(engine)
+
+
+def _draft_model(load: Callable[[], Decoder], decoder: Decoder) -> DraftModel | None:
+    """None, and why in the log, if it cannot be had: answers are the same without it."""
+    if not decoder.rewinds:
+        log.warning("the draft model is not loaded: %s cannot take tokens back", decoder.info.name)
+        return None
+    try:
+        draft = load()
+    except VaultbridgeError as error:
+        log.warning("the draft model cannot be loaded: %s", error)
+        return None
+    if not draft.rewinds:
+        log.warning("%s cannot draft: it cannot take tokens back", draft.info.name)
+        draft.close()
+        return None
+    return DraftModel(draft, decoder.vocabulary, time.monotonic)
 
 
 def load_embedder(target: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> EmbedderWorker:

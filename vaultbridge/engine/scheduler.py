@@ -1,4 +1,4 @@
-"""What the next step computes: no thread, no clock and no model in here.
+"""What the next step computes: no thread and no clock in here, and of models only the one that drafts.
 
 A step decodes one token, or a draft, for every sequence that is generating, and fills the rest of the batch with
 chunks of prompts, first come, first through. Requests join and leave between steps.
@@ -13,6 +13,7 @@ import numpy as np
 
 from vaultbridge.core.ports import Segment
 from vaultbridge.engine.costs import BatchCosts
+from vaultbridge.engine.draft_model import DraftModel
 from vaultbridge.engine.sequence import Sequence, common_prefix
 from vaultbridge.engine.slots import Slots
 
@@ -42,11 +43,20 @@ class Work:
 class Scheduler:
     """Holds every sequence that is not finished, waiting or running in a slot."""
 
-    def __init__(self, slots: Slots, costs: BatchCosts, batch_size: int, *, drafts: bool = True) -> None:
+    def __init__(
+        self,
+        slots: Slots,
+        costs: BatchCosts,
+        batch_size: int,
+        *,
+        drafts: bool = True,
+        draft_model: DraftModel | None = None,
+    ) -> None:
         self._slots = slots
         self._costs = costs
         self._batch_size = batch_size
         self._drafts = drafts
+        self._draft_model = draft_model
         self._ranks = 0
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
@@ -103,6 +113,8 @@ class Scheduler:
         for sequence in self.everyone():
             sequence.doomed |= not sequence.sources.isdisjoint(sources)
         self._slots.forget(sources)
+        if self._draft_model:
+            self._draft_model.forget()
 
     def plan(self) -> list[Work]:
         """The next step: empty only if nobody is left."""
@@ -183,7 +195,14 @@ class Scheduler:
         if any(self._pending(other) > 1 for other in self.running):
             # A draft beside a chunk makes every stream wait for both: they share the time.
             most = min(most, max(0, self._costs.chunk(CHUNK_SECONDS, rows) - LEAST_CHUNK))
-        draft = sequence.drafter.draft(most, lambda drafted: self._costs.step(rows + drafted), others)
+
+        def cost(drafted: int) -> float:
+            return self._costs.step(rows + drafted)
+
+        draft = sequence.drafter.draft(most, cost, others)
+        # It computes one token after the other, and whoever else runs would wait for it.
+        if self._draft_model and not draft and len(self.running) == 1 and not sequence.doomed:
+            draft = self._draft_model.draft(sequence.tokens, most, cost)
         return draft[: self._room(rows, len(draft))]
 
     def _prefill(self, generating: list[Work]) -> list[Work]:

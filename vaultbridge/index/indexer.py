@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
-from vaultbridge.core.errors import VaultbridgeError
-from vaultbridge.core.notes import Change, FileStat, IndexedNote, NotePath, NoteUpdate
+from vaultbridge.core.errors import StoreDamaged, VaultbridgeError
+from vaultbridge.core.notes import Change, FileStat, FileState, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.ports import ChangeSource, ChunkStore, Clock
 from vaultbridge.core.search import Freshness
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.diff import diff, pair_moves
-from vaultbridge.index.reader import MOST_ATTEMPTS, NoteReader
+from vaultbridge.index.note_status import NoteStatus, note_status
+from vaultbridge.index.reader import MOST_ATTEMPTS, NoteReader, left_out
+from vaultbridge.index.reading import FEW_NOTES, Reading
 from vaultbridge.index.rules import StandingRules
-from vaultbridge.index.settle import Hints, Settler
+from vaultbridge.index.settle import QUIET_SECONDS, Hints, Settler
+from vaultbridge.index.sweep import CHECK_SECONDS, Sweep
+from vaultbridge.index.verify import Verification, Verifier
 from vaultbridge.vault.files import Vault
-from vaultbridge.vault.ignore import RULE_FILES
+from vaultbridge.vault.ignore import HIDDEN, RULE_FILES
 
 log = logging.getLogger(__name__)
 
-BATCH_NOTES = 64
-"""Notes in one commit of a large change; a save is a batch of one."""
 COMMITS_BEFORE_MAINTENANCE = 32
 """Unindexed rows are searched by a scan, and each commit leaves files: maintenance folds both in."""
 MOST_PATHS = 256
@@ -45,7 +50,8 @@ class Progress:
 class Indexer:
     """The only writer of the store's notes. ``run`` keeps it equal to the vault until it is cancelled.
 
-    ``on_change`` hears of every path whose text left the store: edited, moved away, excluded or deleted.
+    ``on_change`` hears of every path whose text left the store: edited, moved away, excluded or deleted. ``pool``
+    makes what reads the notes of a large change.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Indexer:
         clock: Clock,
         backfill: Backfill,
         on_change: Callable[[Collection[NotePath]], None] = lambda paths: None,
+        pool: Callable[[], Executor] = ThreadPoolExecutor,
     ) -> None:
         self._vault = vault
         self._store = store
@@ -63,9 +70,14 @@ class Indexer:
         self._clock = clock
         self._backfill = backfill
         self._on_change = on_change
-        self._reader = NoteReader(vault, clock)
+        self._reading = Reading(NoteReader(vault, clock), pool)
         self._rules = StandingRules(vault.root)
+        self._sweep = Sweep(clock)
+        self._damage = ""
+        # Verifying waits for what is being written, and the other way round.
+        self._working = asyncio.Lock()
         self._receipts: dict[NotePath, IndexedNote] = {}
+        self._excluded = self._exclusions = Counter[str]()
         self._loaded = False
         self._commits = 0
         self._wanted = 0
@@ -81,9 +93,16 @@ class Indexer:
         return str(self._failure) if self._failure is not None else ""
 
     @property
+    def damage(self) -> str:
+        """What of the store could not be read and is made anew; empty if nothing was damaged."""
+        return self._store.damage
+
+    @property
     def freshness(self) -> Freshness:
         """How far the index is behind the vault."""
-        return Freshness(self._wanted, self._visible, self._backfill.pending)
+        read, unread = len(self._receipts), self._progress.total - self._progress.done
+        share = read / (read + unread) if read or unread else float(self._visible > 0)
+        return Freshness(self._wanted, self._visible, self._backfill.pending, share, self._backfill.share)
 
     @property
     def progress(self) -> Progress:
@@ -100,9 +119,17 @@ class Indexer:
         """What is wrong with the files that say what to leave out."""
         return self._rules.problems
 
-    def excluded(self, path: NotePath) -> str:
-        """Why a path is not indexed; empty if it may be."""
-        return self._rules.reason(path)
+    @property
+    def exclusions(self) -> Mapping[str, int]:
+        """How many notes each rule kept out at the last look at everything, and those that are left out since."""
+        return self._exclusions
+
+    async def status(self, path: NotePath) -> NoteStatus:
+        """Whether a note is in the index, and if not, why."""
+        receipts = self._receipts if self._loaded else {note.state.path: note for note in await self._store.notes()}
+        receipt = receipts.get(path)
+        retry_at = _retry_at(receipt) if receipt is not None else None
+        return await asyncio.to_thread(note_status, self._vault, self._rules, path, receipt, retry_at)
 
     async def run(self) -> None:
         """Bring the store up to date, then follow the vault. The observer starts before the first walk."""
@@ -112,15 +139,26 @@ class Indexer:
             hints: Hints | None = _EVERYTHING
             while True:
                 await self._attempt(self._catch_up(hints) if hints else self._retry(), settler)
-                hints = await settler.next(self._retry_after())
+                hints = await self._next(settler)
         finally:
             self._source.stop()
+
+    async def _next(self, settler: Settler) -> Hints | None:
+        """What to look at next; None: try again what could not be read."""
+        while True:
+            due = self._retry_after()
+            hints = await settler.next(CHECK_SECONDS if due is None else min(due, CHECK_SECONDS))
+            if hints is None and (self._sweep.due or self._store.damage != self._damage):
+                return _EVERYTHING
+            if hints is not None or (due is not None and due <= CHECK_SECONDS):
+                return hints
 
     async def _attempt(self, work: Coroutine[None, None, None], settler: Settler) -> None:
         self._wanted += 1
         wanted = self._wanted
         try:
-            await work
+            async with self._working:
+                await work
         except Exception as error:
             # A full disk, a drive that is gone, a mistake of ours: say it, and look at everything again later.
             if isinstance(error, VaultbridgeError | OSError):
@@ -131,6 +169,8 @@ class Indexer:
             self._loaded = False
             self._resting = True
             self._advance()
+            if isinstance(error, StoreDamaged):
+                await self._mend()
             await self._clock.sleep(RETRY_SECONDS)
             self._resting = False
             settler.hint(None)
@@ -141,10 +181,26 @@ class Indexer:
 
     async def sync(self) -> None:
         """Make the store equal to the vault as it is now; work that an earlier run finished is not done again."""
-        self._loaded = False
-        await self._catch_up(_EVERYTHING)
+        async with self._working:
+            self._loaded = False
+            await self._catch_up(_EVERYTHING)
         self._visible = self._wanted
         self._advance()
+
+    async def verify(self) -> Verification:
+        """Compare the store with a fresh reading of every note, and write what differs again."""
+        verifier = Verifier(self._vault, self._rules, self._reading, self._store)
+        async with self._working:
+            counts = await self._store.counts()
+            vectors = 0 < counts.vectors == counts.chunks
+            found = await verifier.compare(vectors=vectors)
+            if not found.differences:
+                return Verification(found, found)
+            await self._renew({difference.note for difference in found.differences})
+        if vectors:
+            await self._backfill.finished()
+        async with self._working:
+            return Verification(found, await verifier.compare(vectors=vectors))
 
     async def settled(self) -> None:
         """Wait until every seen change is searchable and no chunk waits for a vector. Raises what keeps it."""
@@ -154,26 +210,47 @@ class Indexer:
             await self._advanced.wait()
         await self._backfill.finished()
 
+    async def _mend(self) -> None:
+        try:
+            async with self._working:
+                await self._store.mend()
+        except (VaultbridgeError, OSError) as error:
+            log.error("the index cannot be mended: %s", error)
+
     def _advance(self) -> None:
         self._advanced.set()
         self._advanced = asyncio.Event()
+        hidden = (receipt.reason for receipt in self._receipts.values() if receipt.left_out)
+        self._exclusions = self._excluded + Counter(hidden)
         self._backfill.wake()
 
     # --- from hints to changes ------------------------------------------------------------------------------------
 
     async def _catch_up(self, hints: Hints) -> None:
-        if not self._loaded:
+        if anew := not self._loaded or self._store.damage != self._damage:
+            self._damage = self._store.damage
             self._receipts = {note.state.path: note for note in await self._store.notes()}
             self._loaded = True
         hinted = {path for hint in hints.paths if (path := self._vault.note_path(hint)) is not None}
-        if new_rules := hints.everything or bool(hinted & set(RULE_FILES)):
-            self._rules.reload()
-        paths = {path for path in hinted if not self._rules.reason(path)}
-        if new_rules or len(paths) > MOST_PATHS or self._stand_for_others(paths):
-            changes = await asyncio.to_thread(self._all_changes)
-        else:
-            changes = await asyncio.to_thread(self._changes_at, paths)
-        await self._apply(changes)
+        new_rules = not hinted.isdisjoint(RULE_FILES)
+        everything = hints.everything or new_rules
+        # A note that is moved to where notes are left out is excluded, as if a rule had come to it.
+        into_hiding = any(self._rules.reason(path) not in ("", HIDDEN) for path in hinted)
+        while True:
+            if new_rules or (everything and (anew or self._rules.outdated)):
+                await self._enforce()
+            paths = {path for path in hinted if not self._rules.reason(path)}
+            if everything or len(paths) > MOST_PATHS or self._stand_for_others(paths):
+                self._sweep.done()
+                changes = await asyncio.to_thread(self._all_changes)
+            else:
+                changes = await asyncio.to_thread(self._changes_at, paths)
+            if await self._apply(changes, into_hiding=into_hiding):
+                break
+            new_rules = everything = True
+            await self._clock.sleep(QUIET_SECONDS)  # whoever writes the rules may not be done
+        if hints.everything and self._commits:
+            await self._maintain()  # what single saves replaced does not stay on the disk for long
 
     def _stand_for_others(self, paths: set[NotePath]) -> bool:
         """Whether one of the paths is, or was, a folder: it stands for every note below it."""
@@ -184,12 +261,26 @@ class Indexer:
 
     def _all_changes(self) -> list[Change]:
         unlisted: list[str] = []
-        files = self._vault.walk(self._rules.current, unlisted.append)
-        visible = (file for file in files if not self._rules.reason(file.path))
+        excluded: list[str] = []
+        files = self._vault.walk(self._rules.current, unlisted.append, excluded.append)
+        visible = []
+        for file in files:
+            if rule := self._rules.reason(file.path):
+                excluded.append(rule)
+            else:
+                visible.append(file)
+        self._excluded = Counter(excluded)
         # Notes in a folder that cannot be listed are neither there nor gone: they stay as they are, unless excluded.
         unknown = {path for path in self._receipts if path.startswith(tuple(unlisted)) and not self._rules.reason(path)}
         known = {path: self._receipts[path] for path in self._receipts.keys() - unknown}
-        return self._changes(visible, known)
+        return [change for change in self._changes(visible, known) if not self._is_given_up(change)]
+
+    def _is_given_up(self, change: Change) -> bool:
+        """Whether it is a note that could not be read often enough, and that cannot be read now."""
+        receipt = self._receipts.get(change.path)
+        if receipt is None or change.state is None or change.state.sha256:
+            return False
+        return receipt.state == change.state and receipt.attempts >= MOST_ATTEMPTS
 
     def _changes_at(self, paths: set[NotePath]) -> list[Change]:
         stored: dict[NotePath, IndexedNote] = {}
@@ -200,7 +291,7 @@ class Indexer:
             except OSError as error:
                 log.warning("Skipped %s: %s", path, error.strerror)
                 continue
-            if file is not None:
+            if file is not None and self._vault.lists(path):
                 files.append(file)
             if path in self._receipts:
                 stored[path] = self._receipts[path]
@@ -210,13 +301,30 @@ class Indexer:
     def _changes(
         self, disk: Iterable[FileStat], receipts: Mapping[NotePath, IndexedNote], *, trust_stat: bool = True
     ) -> list[Change]:
+        if not self._receipts:
+            # What a file holds tells a move from a new note. Where nothing is known yet, the reader alone opens it.
+            return [Change("added", file.path, FileState(file.path, file.mtime_ns, file.size, "")) for file in disk]
         stored = [receipts[path].state for path in sorted(receipts)]
         changes = diff(disk, stored, self._vault.hash, trust_stat=trust_stat)
         return pair_moves(changes, lambda path: receipts[path].state)
 
+    async def _renew(self, paths: set[NotePath]) -> None:
+        """Write these notes again, or take them out, whatever the store says of them."""
+        self._receipts = {note.state.path: note for note in await self._store.notes()}
+        self._loaded = True
+        # Out first: of rows that are there twice only one would be replaced. Last good chunks have no other copy.
+        last_good = {path for path in paths if path in self._receipts and self._receipts[path].attempts}
+        await self._apply([Change("removed", path) for path in sorted(paths - last_good)])
+        allowed = {path for path in paths if not self._rules.reason(path)}
+        await self._apply(await asyncio.to_thread(self._changes_at, allowed))
+
     # --- from changes to rows -------------------------------------------------------------------------------------
 
-    async def _apply(self, changes: Sequence[Change]) -> None:
+    async def _apply(self, changes: Sequence[Change], *, into_hiding: bool = False) -> bool:
+        """Write the changes; False if the rules changed meanwhile, which leaves the rest unwritten.
+
+        ``into_hiding``: what is removed may have been moved to where nothing may be seen.
+        """
         removed = [change.path for change in changes if change.kind == "removed"]
         # Newest first: what somebody works on is findable before the archive is.
         written = sorted(
@@ -224,17 +332,29 @@ class Indexer:
             key=lambda change: -change.state.mtime_ns if change.state else 0,
         )
         self._progress = Progress(0, len(written))
-        if removed:
+        if removed and into_hiding:
+            await self._expel([], removed)
+        elif removed:
             await self._commit([], removed)
-        for at in range(0, len(written), BATCH_NOTES):
-            batch = written[at : at + BATCH_NOTES]
-            updates, vanished = await asyncio.to_thread(self._reader.read, batch, self._receipts)
-            await self._commit(updates, vanished)
-            self._progress = Progress(at + len(batch), len(written))
-            if self._commits >= COMMITS_BEFORE_MAINTENANCE:
-                await self._maintain()
-        if len(written) > BATCH_NOTES:
+        if len(written) <= FEW_NOTES:
+            return await self._write(written)
+        with self._backfill.stepping_back():
+            done = await self._write(written)
             await self._maintain()
+        return done
+
+    async def _write(self, changes: Sequence[Change]) -> bool:
+        async with aclosing(self._reading.batches(changes, self._receipts, self._rules.content)) as batches:
+            async for batch in batches:
+                if self._rules.outdated:
+                    return False
+                if hidden := [update for update in batch.updates if self._takes_text(update)]:
+                    await self._expel(hidden, [])
+                await self._commit([update for update in batch.updates if update not in hidden], batch.vanished)
+                self._progress = Progress(self._progress.done + batch.changes, len(changes))
+                if self._commits >= COMMITS_BEFORE_MAINTENANCE:
+                    await self._maintain()
+        return True
 
     async def _maintain(self) -> None:
         self._commits = 0
@@ -257,16 +377,54 @@ class Indexer:
             self._receipts.pop(path, None)
         for update in updates:
             self._receipts[update.note.state.path] = update.note
-        self._backfill.wake()
+        self._backfill.wake(sum(len(update.chunks or ()) for update in updates))
+
+    # --- notes that must not be seen any more ---------------------------------------------------------------------
+
+    async def _enforce(self) -> None:
+        """Read the rules anew, and take out at once what they exclude now."""
+        self._rules.reload()
+        for path, receipt in self._receipts.items():
+            if self._rules.is_outdated(receipt):
+                self._receipts[path] = replace(receipt, state=replace(receipt.state, sha256=""))  # to be read again
+        by_path, by_tag = await asyncio.to_thread(self._excluded_now)
+        now = self._clock.now()
+        updates = [NoteUpdate(left_out(self._receipts[path].state, rule, now), ()) for path, rule in by_tag.items()]
+        await self._expel(updates, by_path)
+
+    def _excluded_now(self) -> tuple[list[NotePath], dict[NotePath, str]]:
+        """The indexed notes that the rules keep out by their paths, and those by their tags, with the rule."""
+        by_path = [path for path in self._receipts if self._rules.reason(path)]
+        tagged = ((path, self._rules.content.tagged(receipt.tags)) for path, receipt in self._receipts.items())
+        return by_path, {path: rule for path, rule in tagged if rule and not self._rules.reason(path)}
+
+    def _takes_text(self, update: NoteUpdate) -> bool:
+        """Whether an update leaves a note out of which there is something on the disk."""
+        before = self._receipts.get(update.origin or update.note.state.path)
+        return update.note.left_out and before is not None and not (before.left_out and before.state.sha256)
+
+    async def _expel(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath]) -> None:
+        """Take notes out of the index, and what it had of them off the disk; then write what is left of them.
+
+        Until that is done their receipts have no hash, so that the next start does it if this one comes to nothing.
+        """
+        rules = {update.origin or update.note.state.path: update.note.reason for update in updates}
+        rules |= {path: self._rules.reason(path) or "is no longer there" for path in removed}
+        bare = [
+            left_out(replace(receipt.state, sha256=""), rule, self._clock.now())
+            for path, rule in rules.items()
+            if (receipt := self._receipts.get(path)) is not None
+        ]
+        if bare:
+            await self._commit([NoteUpdate(receipt, ()) for receipt in bare], [])
+            await self._store.purge()
+            await self._commit(updates, removed)
 
     # --- notes that could not be read -----------------------------------------------------------------------------
 
     def _due(self) -> dict[NotePath, float]:
-        return {
-            path: receipt.indexed_at + RETRY_SECONDS * 2 ** (receipt.attempts - 1)
-            for path, receipt in self._receipts.items()
-            if receipt.reason and receipt.attempts < MOST_ATTEMPTS
-        }
+        times = ((path, _retry_at(receipt)) for path, receipt in self._receipts.items())
+        return {path: due for path, due in times if due is not None}
 
     def _retry_after(self) -> float | None:
         due = self._due()
@@ -277,3 +435,10 @@ class Indexer:
         again = [path for path, due in self._due().items() if due <= now]
         changes = [Change("modified", path, self._receipts[path].state) for path in again]
         await self._apply(changes)
+
+
+def _retry_at(receipt: IndexedNote) -> float | None:
+    """When a note that could not be read is read again, in seconds since 1970; None: not before it changes."""
+    if not 0 < receipt.attempts < MOST_ATTEMPTS:
+        return None
+    return receipt.indexed_at + RETRY_SECONDS * 2.0 ** (receipt.attempts - 1)

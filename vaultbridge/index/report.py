@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vaultbridge.core.notes import NotePath
-from vaultbridge.core.search import Freshness
+from vaultbridge.core.search import Freshness, IndexProgress
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
+from vaultbridge.index.note_status import NoteStatus
+from vaultbridge.index.verify import Verification
 
 
 class IndexReport:
@@ -22,9 +26,10 @@ class IndexReport:
         return self._indexer.freshness
 
     @property
-    def notes_done(self) -> tuple[int, int]:
-        """Written and all notes of the present batch of changes."""
-        return self._indexer.progress.done, self._indexer.progress.total
+    def progress(self) -> IndexProgress:
+        """How far indexing is."""
+        notes, backfill = self._indexer.progress, self._backfill
+        return IndexProgress(notes.done, notes.total, backfill.rate, backfill.seconds_left, backfill.paused)
 
     @property
     def embedded(self) -> int:
@@ -36,12 +41,22 @@ class IndexReport:
         """What is wrong just now, by what it is wrong with; ``standing`` ones were so from the start."""
         found = {
             "index": self._indexer.error,
+            "store": self._indexer.damage,
             "vectors": self._backfill.error,
             "rules": " ".join(self._indexer.rule_problems),
             "watcher": self._indexer.polling,
         }
         return {**self._standing, **{place: reason for place, reason in found.items() if reason}}
 
-    def excluded(self, path: NotePath) -> str:
-        """Why a path is not indexed; empty if it may be."""
-        return self._indexer.excluded(path)
+    @property
+    def exclusions(self) -> Mapping[str, int]:
+        """How many notes each rule keeps out."""
+        return self._indexer.exclusions
+
+    async def note(self, path: NotePath) -> NoteStatus:
+        """Whether a note is in the index, and if not, why."""
+        return await self._indexer.status(path)
+
+    async def verify(self) -> Verification:
+        """Compare the index with a fresh reading of the vault, and write again what differs."""
+        return await self._indexer.verify()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass
 
 from vaultbridge.core.ports import Clock
@@ -26,6 +27,8 @@ class Settler:
         self._clock = clock
         self._quiet = quiet
         self._ceiling = ceiling
+        self._handing_on = threading.Lock()
+        self._heard: list[str | None] = []
         self._paths: set[str] = set()
         self._everything = False
         self._last = 0.0
@@ -34,14 +37,18 @@ class Settler:
 
     def hint(self, path: str | None) -> None:
         """Note a hint, from any thread; None: everything may have changed."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._add, path)
+        with self._handing_on:
+            waiting = bool(self._heard)
+            self._heard.append(path)
+        # One call for all that come before the loop gets to it: in a storm, each would wake it and hold up a stream.
+        if not waiting and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take)
 
-    def _add(self, path: str | None) -> None:
-        if path is None:
-            self._everything = True
-        else:
-            self._paths.add(path)
+    def _take(self) -> None:
+        with self._handing_on:
+            heard, self._heard = self._heard, []
+        self._everything = self._everything or None in heard
+        self._paths.update(path for path in heard if path is not None)
         self._last = self._clock.monotonic()
         self._arrived.set()
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from vaultbridge.chat.citations import LinkWriter, note_name
-from vaultbridge.core.notes import Link, Note, NotePath
+from vaultbridge.chat.citations import LinkWriter
+from vaultbridge.core.notes import Link, Note, NotePath, note_name
 from vaultbridge.lab.collection import Collection
 from vaultbridge.retrieve.relevance import terms
 from vaultbridge.vault.inline import INLINE, displayed

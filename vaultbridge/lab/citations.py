@@ -29,8 +29,8 @@ from vaultbridge.core.search import Citation
 from vaultbridge.lab.collection import Collection, read_collection, write_vault
 from vaultbridge.lab.follow import Served
 from vaultbridge.vault.files import Vault
+from vaultbridge.vault.formats import read_note
 from vaultbridge.vault.inline import local_link, wikilink
-from vaultbridge.vault.markdown import parse
 
 SEED = 11
 _WIKILINK = re.compile(r"\[\[([^\[\]\n]+)\]\]")
@@ -62,13 +62,13 @@ class Places:
         return [self._citation(view) for view in reply["vaultbridge"]["citations"]]
 
     def _citation(self, view: Mapping[str, Any]) -> Citation:
-        note, _ = parse(*self._vault.read(NotePath(view["path"])))
+        note, _ = read_note(*self._vault.read(NotePath(view["path"])))
         span = Span(**view["span"])
         quote = note.text[span.start : span.end]
         return Citation(view["number"], note.path, view["heading"], span, quote, view["link"], context=note.title)
 
     def _holds(self, path: NotePath, fragment: str) -> bool:
-        note, _ = parse(*self._vault.read(path))
+        note, _ = read_note(*self._vault.read(path))
         if fragment.startswith("^"):
             return fragment[1:] in note.blocks
         headings = iter(_letters(heading.text) for heading in note.headings)

@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any
 
 import httpx
+import psutil
 import typer
 
 PATIENCE_SECONDS = 1800.0
@@ -39,6 +40,8 @@ class Served:
         self.started = time.monotonic()
         self._process = subprocess.Popen([*command, "--port", str(port), *flags], stderr=subprocess.DEVNULL)
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+        self.most_memory = 0.0
+        """The largest of what ``memory`` was, looked at whenever something is waited for."""
 
     def get(self, path: str, **parameters: Any) -> Any:
         """A JSON document, or None while the server is not ready to give it."""
@@ -53,8 +56,15 @@ class Served:
         while not condition():
             if time.monotonic() - begun > PATIENCE_SECONDS or self._process.poll() is not None:
                 raise SystemExit("the server did not get there")
+            self.memory()
             time.sleep(0.01)
         return round(time.monotonic() - begun, 2)
+
+    def memory(self) -> float:
+        """Megabytes of the server's own process, without its models'."""
+        now = round(psutil.Process(self._process.pid).memory_info().rss / 1e6)
+        self.most_memory = max(self.most_memory, now)
+        return now
 
     def since_start(self, condition: Callable[[], object]) -> float:
         """Seconds from the start of the process until ``condition`` holds."""

@@ -63,6 +63,10 @@ class Invention:
         words, gap = (self._chinese, "") if number % CHINESE == 0 else (self._english, " ")
         return gap.join(self._some(words, QUESTION_WORDS))
 
+    def words(self, count: int) -> list[str]:
+        """English words, as often as people use them."""
+        return self._some(self._english, count)
+
     def embeddings(self, count: int, lane: Lane) -> list[Embedding]:
         """Dense and sparse, for texts that say nothing about them."""
         near = self._centres[self._rng.integers(CLUSTERS, size=count)] + SPREAD * self._units(count)
@@ -100,6 +104,10 @@ class InventedEmbeddings:
     def __init__(self, invention: Invention, dimensions: int) -> None:
         self._invention = invention
         self._info = EmbedderInfo("invented", f"invented-{dimensions}", dimensions, 512, floor=0.3, sparse=True)
+
+    def now(self) -> InventedEmbeddings:
+        """Itself: no other will take its place."""
+        return self
 
     async def info(self) -> EmbedderInfo:
         """What the embedder is."""

@@ -23,10 +23,11 @@ import typer
 from vaultbridge.backends.lance import LanceStore
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import Mode, Query
-from vaultbridge.index.indexer import BATCH_NOTES, COMMITS_BEFORE_MAINTENANCE
+from vaultbridge.index.indexer import COMMITS_BEFORE_MAINTENANCE
 from vaultbridge.lab.invented import CHUNKS_A_NOTE, InventedEmbeddings, Invention
 from vaultbridge.retrieve.retriever import Retriever
 
+BATCH_NOTES = 64
 WARM_UP = 20
 ASIDE: Sequence[Mode] = ("keyword", "dense", "sparse")
 HYBRID: Mode = "hybrid"

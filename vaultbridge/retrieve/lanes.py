@@ -117,6 +117,16 @@ class Lanes:
             away=meant.away,
         )
 
+    async def floor(self, text: str) -> Floor | None:
+        """The embedder's floor for a text; None without one, or while it cannot say."""
+        if self._embeddings is None:
+            return None
+        try:
+            return self._floor(await self._embeddings.now().info(), text)
+        except VaultbridgeError as error:
+            log.info("no floor is known: %s", error)
+            return None
+
     async def _keyword(self, asked: str, query: Query, limit: int) -> dict[str, Sequence[Scored]]:
         if query.mode not in ("hybrid", "keyword"):
             return {}
@@ -129,29 +139,32 @@ class Lanes:
         try:
             if self._embeddings is None:
                 raise ConfigError("No embedder is chosen.", "Pass --embedder NAME.")
-            (embedding,) = await self._embed(self._embeddings, [asked])
-            info = await self._embeddings.info()
+            embeddings = self._embeddings.now()
+            (embedding,) = await self._embed(embeddings, [asked])
+            info = await embeddings.info()
             if query.mode == "hybrid" and not understands(info.languages, asked):
                 return _Meant()
             if query.mode == "sparse" and embedding.sparse is None:
                 raise InvalidRequest(
                     f"{info.name} has no sparse head.", "Choose another mode, or serve bge-m3.", param="mode"
                 )
-            await self._store.use_vectors(info.fingerprint, info.dimensions)
-            ground = await self._ground(self._embeddings, info, asked) if weights.ground else embedding.dense * 0
+            await self._store.serve_vectors(info.fingerprint, info.dimensions)
+            ground = await self._ground(embeddings, info, asked) if weights.ground else embedding.dense * 0
             direction = Direction.away_from(ground, embedding.dense, weights.ground)
             rankings: dict[str, Sequence[Scored]] = {}
             if query.mode != "sparse":
                 rankings["dense"] = await self._store.dense(direction.aim, query.scope, limit)
             if query.mode != "dense" and embedding.sparse is not None:
                 rankings["sparse"] = await self._store.sparse(embedding.sparse, query.scope, limit)
-            floor = self._floors.of(info, asked) if self._floors is not None else Floor(info.floor, info.floor)
-            return _Meant(rankings, direction, floor, embedding.multi)
+            return _Meant(rankings, direction, self._floor(info, asked), embedding.multi)
         except VaultbridgeError as error:
             if query.mode in ("dense", "sparse"):
                 raise
             log.info("the dense lane is away: %s", error)
             return _Meant(away={"dense": error.code})
+
+    def _floor(self, info: EmbedderInfo, text: str) -> Floor:
+        return self._floors.of(info, text) if self._floors is not None else Floor(info.floor, info.floor)
 
     async def _embed(self, embeddings: EmbeddingService, questions: Sequence[str]) -> list[Embedding]:
         try:

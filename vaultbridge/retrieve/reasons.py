@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from vaultbridge.core.notes import NotePath
+from vaultbridge.core.notes import NotePath, note_name
 from vaultbridge.core.search import Hit
 from vaultbridge.retrieve.relevance import terms
 
@@ -27,7 +27,7 @@ class Reason:
 def reasons(text: str, hit: Hit, linked: Mapping[NotePath, NotePath]) -> tuple[Reason, ...]:
     """Why a hit was found for a text, the plainest reason first."""
     asked, chunk = terms(text), hit.chunk
-    title = chunk.note.rsplit("/", 1)[-1].removesuffix(".md")
+    title = note_name(chunk.note)
     heading = chunk.heading[-1] if chunk.heading else ""
     found = []
     if asked & terms(title):

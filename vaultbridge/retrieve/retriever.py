@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from vaultbridge.core.notes import Chunk, NotePath
+from vaultbridge.core.notes import Chunk, NotePath, note_name
 from vaultbridge.core.ports import ChunkStore, EmbeddingService
 from vaultbridge.core.search import Hit, Period, Query
-from vaultbridge.retrieve.floors import Floors
+from vaultbridge.retrieve.floors import Floor, Floors
 from vaultbridge.retrieve.fusion import ranked
 from vaultbridge.retrieve.lanes import Findings, Lanes
 from vaultbridge.retrieve.links import gifts, givers
@@ -66,7 +66,7 @@ class Retriever:
         asked = Asked(query.text)
 
         def speaks(hit: Hit, findings: Findings) -> bool:
-            if editing and _stem(hit.chunk.note) == editing:
+            if editing and note_name(hit.chunk.note) == editing:
                 return False
             if any_hit or is_answer_by_time(query, hit.chunk.note):
                 return True
@@ -82,6 +82,10 @@ class Retriever:
             hits = first + [hit for hit in hits if hit.chunk.key not in keys]
             best = await self._timely(query, query.period, replace(found, hits=hits), findings)
         return replace(best, hits=await self._passages(joined(best.hits)))
+
+    async def floor(self, text: str) -> Floor | None:
+        """From which cosine on a chunk speaks of a text; None without an embedder, or while it cannot say."""
+        return await self._lanes.floor(text)
 
     async def findings(self, query: Query) -> Findings:
         """What each lane says, before anything is weighed."""
@@ -136,7 +140,3 @@ class Retriever:
 
 def _overlap(one: Chunk, other: Chunk) -> bool:
     return one.span.start < other.span.end and other.span.start < one.span.end
-
-
-def _stem(path: str) -> str:
-    return path.rsplit("/", 1)[-1].removesuffix(".md")

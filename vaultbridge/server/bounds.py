@@ -7,7 +7,9 @@ import json
 from contextlib import suppress
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, FiniteFloat
+
+from vaultbridge.core.duration import seconds_of
 
 MOST_TOKENS = 2**31 - 1
 
@@ -50,3 +52,17 @@ Stop = Annotated[
 """A text, or several, that end an answer."""
 JsonObject = Annotated[dict[str, Any], AfterValidator(_sayable)]
 """Any object that can be said in JSON again: no infinity, no half of a character."""
+
+
+class KeepingBody(BaseModel):
+    """A body that may say how long its model is wanted in memory when nobody asks it: seconds or a duration, negative
+    for ever; ``ttl`` is LM Studio's name for it."""
+
+    keep_alive: Annotated[FiniteFloat | str, AfterValidator(seconds_of)] | None = Field(
+        default=None, validation_alias=AliasChoices("keep_alive", "ttl")
+    )
+
+    @property
+    def keeps(self) -> float | None:
+        """``keep_alive`` in seconds."""
+        return None if self.keep_alive is None else seconds_of(self.keep_alive)

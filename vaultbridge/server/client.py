@@ -32,8 +32,15 @@ class Client:
 
     async def get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """A JSON document. Raises what the server says is wrong."""
+        return await self._document("GET", path, parameters)
+
+    async def post(self, path: str) -> Any:
+        """A JSON document for which something is to be done. Raises what the server says is wrong."""
+        return await self._document("POST", path)
+
+    async def _document(self, method: str, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
         try:
-            response = await self._http.get(path, params=dict(parameters or {}))
+            response = await self._http.request(method, path, params=dict(parameters or {}))
         except httpx.HTTPError as error:
             raise NotReady(f"The server does not answer ({type(error).__name__}).", "Is it still running?") from error
         if response.is_error:

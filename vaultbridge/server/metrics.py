@@ -44,7 +44,7 @@ class Metrics:
         self._prompt = counter("prompt_tokens", "Tokens of prompts, cached ones too, for each choice.")
         self._cached = counter("cached_tokens", "Tokens of prompts that were not computed again.")
         self._completion = counter("completion_tokens", "Tokens generated.")
-        self._drafted = counter("drafted_tokens", "Tokens guessed from the prompt.")
+        self._drafted = counter("drafted_tokens", "Tokens guessed from the prompt, or by a draft model.")
         self._accepted = counter("accepted_tokens", "Guessed tokens that were right.")
         self._queue = histogram("queue_seconds", "From a request's arrival at the engine to its first batch.")
         self._prefill = histogram("prefill_seconds", "From there to its first token.")

@@ -15,8 +15,10 @@ from vaultbridge.chat.service import ChatService
 from vaultbridge.core.errors import ModelMissing, NotReady, UnknownModel
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.ports import ChunkStore, EmbeddingService, GeneratorRole, RerankService
-from vaultbridge.core.search import Freshness
+from vaultbridge.core.search import Freshness, IndexProgress
 from vaultbridge.engine.fleet import Fleet
+from vaultbridge.index.note_status import NoteStatus
+from vaultbridge.index.verify import Verification
 from vaultbridge.retrieve.retriever import Retriever
 from vaultbridge.server.metrics import Metrics
 from vaultbridge.server.options import Defaults
@@ -33,8 +35,8 @@ class IndexView(Protocol):
         """How far the index is behind."""
 
     @property
-    def notes_done(self) -> tuple[int, int]:
-        """Written and all notes of the present batch of changes."""
+    def progress(self) -> IndexProgress:
+        """How far indexing is."""
 
     @property
     def embedded(self) -> int:
@@ -44,8 +46,15 @@ class IndexView(Protocol):
     def problems(self) -> Mapping[str, str]:
         """What is wrong just now, by what it is wrong with."""
 
-    def excluded(self, path: NotePath) -> str:
-        """Why a path is not indexed; empty if it may be."""
+    @property
+    def exclusions(self) -> Mapping[str, int]:
+        """How many notes each rule keeps out."""
+
+    async def note(self, path: NotePath) -> NoteStatus:
+        """Whether a note is in the index, and if not, why."""
+
+    async def verify(self) -> Verification:
+        """Compare the index with a fresh reading of the vault, and write again what differs."""
 
 
 class ModelView(Protocol):
@@ -62,6 +71,14 @@ class ModelView(Protocol):
     @property
     def reason(self) -> str:
         """Why it is not ready."""
+
+
+class SearchModelView(ModelView, Protocol):
+    """The embedder's or the reranker's."""
+
+    @property
+    def expires(self) -> float | None:
+        """When it ends if nobody needs it, in seconds since 1970; None: never."""
 
 
 class ChatModels(Protocol):
@@ -118,8 +135,8 @@ class ModelNames:
         return usual
 
     def check(self, asked: str, served: str) -> None:
-        """Raise UnknownModel for another id than ``served``, if model names are strict."""
-        if self.strict and self.base(asked) != served:
+        """Raise UnknownModel if another id than ``served`` is named, and model names are strict."""
+        if self.strict and asked and self.base(asked) != served:
             raise UnknownModel(f"The model {asked!r} is not served here.", f"Served: {served}.", param="model")
 
 
@@ -140,7 +157,9 @@ class ModelFacts:
 class Services:
     """Everything that a route may use. ``vault_id`` names the vault to clients.
 
-    ``fleet`` are the language models, ``roles`` what was chosen for which purpose, and ``inventory`` what could be.
+    ``search_models`` are the processes of the embedder and the reranker, as far as there are such. ``fleet`` are the
+    language models, ``roles`` what was chosen for which purpose, and ``inventory`` what could be.
+    ``draft`` names the model that drafts for those that are loaded from now on, nothing if none does.
     ``puller`` makes one with a fresh look at the disk. ``facts`` tells those of a model by its id, ``metrics`` is what
     the chat service and the generators report to.
     """
@@ -151,7 +170,7 @@ class Services:
     index: IndexView
     embeddings: EmbeddingService | None
     reranker: RerankService | None
-    models: tuple[ModelView, ...]
+    search_models: tuple[SearchModelView, ...]
     fleet: Fleet
     roles: Roles
     inventory: Inventory
@@ -162,6 +181,12 @@ class Services:
     facts: Callable[[str], ModelFacts] = lambda name: ModelFacts()
     defaults: Defaults = field(default_factory=Defaults)
     metrics: Metrics = field(default_factory=Metrics)
+    draft: Callable[[], str] = str
+
+    @property
+    def models(self) -> tuple[ModelView, ...]:
+        """All processes, of the language models the usual one's."""
+        return (*self.search_models, self.fleet) if self.fleet.names else self.search_models
 
     def embedder(self, asked: str) -> EmbeddingService:
         """The embedder, if that is what ``asked`` names. Raises ModelMissing, UnknownModel."""

@@ -36,11 +36,16 @@ class CitationView(TypedDict):
 
 
 class FreshnessView(TypedDict):
-    """Revisions of the vault that were seen and that can be searched, and chunks that wait for a vector."""
+    """Revisions of the vault that were seen and that can be searched, and chunks that wait for a vector.
+
+    Shares are 0 to 1: of the notes those that are in the index, of its chunks those that have a vector.
+    """
 
     wanted: int
     visible: int
     pending: int
+    notes_share: float
+    vectors_share: float
 
 
 class LaneAwayView(TypedDict):
@@ -106,7 +111,13 @@ def citation_view(citation: Citation) -> CitationView:
 
 def freshness_view(freshness: Freshness) -> FreshnessView:
     """How far the index is behind the vault."""
-    return {"wanted": freshness.wanted, "visible": freshness.visible, "pending": freshness.pending}
+    return {
+        "wanted": freshness.wanted,
+        "visible": freshness.visible,
+        "pending": freshness.pending,
+        "notes_share": round(freshness.notes_share, 4),
+        "vectors_share": round(freshness.vectors_share, 4),
+    }
 
 
 def degraded_view(degraded: Mapping[str, str]) -> list[LaneAwayView]:

@@ -50,17 +50,17 @@ class Atoms:
         Lists fall into items, quotes into blocks, tables into rows, code into lines, prose into sentences; what is
         still too long falls into words, and at last into stretches of characters.
         """
-        if self._fits(block.start, block.end):
-            return list(self._whole(block.start, block.end, 0))
+        if self._fits(whole := self._whole(block.start, block.end, 0)):
+            return whole
         [node] = SyntaxTreeNode(block.tokens).children
         return list(self._node(node, block.start, block.end, 0))
 
-    def _fits(self, start: int, end: int) -> bool:
-        return measure(self._text[start:end]) <= self._limit
+    def _fits(self, whole: list[Atom]) -> bool:
+        return all(atom.size <= self._limit for atom in whole)
 
     def _node(self, node: SyntaxTreeNode, start: int, end: int, rank: int) -> Iterator[Atom]:
-        if self._fits(start, end):
-            yield from self._whole(start, end, rank)
+        if self._fits(whole := self._whole(start, end, rank)):
+            yield from whole
         elif node.type in _CONTAINERS and node.children:
             # Cutting where the children begin, and nowhere else, loses no character between them.
             cuts = [self._structure.line(child.map[0]) for child in node.children[1:] if child.map]
@@ -79,8 +79,10 @@ class Atoms:
 
     def _cut(self, start: int, cuts: Iterable[int], end: int, rank: int) -> Iterator[Atom]:
         for first, last in _between(start, cuts, end):
-            into = self._whole if self._fits(first, last) else self._words
-            yield from into(first, last, rank + (first > start))
+            depth = rank + (first > start)
+            yield from (
+                whole if self._fits(whole := self._whole(first, last, depth)) else self._words(first, last, depth)
+            )
 
     def _words(self, start: int, end: int, rank: int) -> Iterator[Atom]:
         """Fill atoms from the left: in a text without structure no place to cut is better than another."""
@@ -93,12 +95,12 @@ class Atoms:
             yield from self._whole(start, stop, rank)
             start = stop
 
-    def _whole(self, start: int, end: int, rank: int) -> Iterator[Atom]:
+    def _whole(self, start: int, end: int, rank: int) -> list[Atom]:
+        """The stretch as one atom; none if it is blank."""
         end = start + len(self._text[start:end].rstrip())
         if blank := _BLANK_LINES.match(self._text, start, end):
             start = blank.end()
-        if start < end:
-            yield Atom(start, end, measure(self._text[start:end]), rank)
+        return [Atom(start, end, measure(self._text[start:end]), rank)] if start < end else []
 
     def _outside(self, ends: re.Pattern[str], start: int, end: int) -> Iterator[int]:
         """Where a pattern's matches end, except inside a link, code or math."""

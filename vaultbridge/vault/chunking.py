@@ -11,7 +11,7 @@ from zlib import crc32
 from vaultbridge.core.notes import Chunk, Heading, Note
 from vaultbridge.vault.atoms import Atom, Atoms
 from vaultbridge.vault.measure import clip, measure
-from vaultbridge.vault.structure import Structure
+from vaultbridge.vault.structure import Structure, structure_of
 
 # A chunk and its context stay under the 512 tokens of the smaller embedders, and MIN is worth a vector of its own.
 MAX = 340
@@ -27,15 +27,15 @@ _UNDER_HEADING = 1000
 def chunk(note: Note) -> tuple[Chunk, ...]:
     """Cut a note into chunks, in order.
 
-    A chunk lies in one section; a heading without a text of its own goes with its first child, and then the child's
-    heading path is the chunk's. A section over ``MAX`` (as ``measure`` counts) is cut where its content says, not by
-    filling from the top: so an edit changes its own chunk and at times a neighbour. Every character is in exactly one
-    chunk, but for blank lines, front matter and block comments (a ``%%`` at the start of a line to one at the end of a
-    line); a comment within a paragraph or list stays in the text. ``context`` is title and heading path, and for a
-    later piece of a table its header; the first chunk's also names the aliases. No folder names: a moved folder changes
-    no digest.
+    A chunk lies in one section, as the pages of a PDF and the groups of a canvas are; a heading without a text of its
+    own goes with its first child, and then the child's heading path is the chunk's. A section over ``MAX`` (as
+    ``measure`` counts) is cut where its content says, not by filling from the top: so an edit changes its own chunk and
+    at times a neighbour. Every character is in exactly one chunk, but for blank lines, front matter and block comments
+    (a ``%%`` at the start of a line to one at the end of a line); a comment within a paragraph or list stays in the
+    text. ``context`` is title and heading path, and for a later piece of a table its header; the first chunk's also
+    names the aliases. No folder names: a moved folder changes no digest.
     """
-    structure = Structure(note.text)
+    structure = structure_of(note.text, note.parts)
     chunks: list[Chunk] = []
     for path, atoms in _sections(note, structure):
         for group in _groups(note.text, atoms):
@@ -72,7 +72,7 @@ def _sections(note: Note, structure: Structure) -> Iterator[tuple[tuple[str, ...
         if bare and found:
             found[0] = replace(found[0], rank=_UNDER_HEADING)
         atoms += found
-        bare = heading is not None
+        bare = heading is not None and block.kind == "heading"  # a page's heading is not in its text
         if heading:
             outline = [outer for outer in outline if outer.level < heading.level] + [heading]
     yield _texts(outline), atoms

@@ -13,11 +13,9 @@ from typing import BinaryIO
 
 from vaultbridge.core.errors import NoteUnreadable, VaultNotFound
 from vaultbridge.core.notes import FileStat, FileState, NotePath
+from vaultbridge.vault.formats import is_note, most_bytes
 from vaultbridge.vault.ignore import IgnoreRules, is_hidden
 
-NOTE_SUFFIXES = frozenset({".md"})
-"""The files that are notes, by their suffix in lower case."""
-MAX_NOTE_BYTES = 4_000_000
 _BLOCK = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -40,12 +38,17 @@ class Vault:
             raise VaultNotFound(f"{root} is not a folder.", hint)
         self._given = Path(os.path.normpath(Path.cwd() / root.expanduser()))
 
-    def walk(self, rules: IgnoreRules, unlisted: Callable[[str], None] | None = None) -> Iterator[FileStat]:
+    def walk(
+        self,
+        rules: IgnoreRules,
+        unlisted: Callable[[str], None] | None = None,
+        excluded: Callable[[str], None] | None = None,
+    ) -> Iterator[FileStat]:
         """List the notes that the rules let in, sorted by the code points of their paths.
 
         A folder that cannot be listed is skipped with a warning, and ``unlisted`` is called with its path, a slash at
         the end: nothing is known of its notes. Raises VaultNotFound at once if that is the root: a vault on a drive
-        that is gone is not an empty one.
+        that is gone is not an empty one. ``excluded`` is called with the rule that keeps a note out.
         """
         found: list[FileStat] = []
         folders = [""]
@@ -59,7 +62,11 @@ class Vault:
                             continue
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(f"{path}/")
-                        elif _is_note(path) and entry.is_file(follow_symlinks=False) and not rules.reason(path):
+                        elif is_note(path) and entry.is_file(follow_symlinks=False):
+                            if rule := rules.reason(path):
+                                if excluded is not None:
+                                    excluded(rule)
+                                continue
                             with suppress(FileNotFoundError):
                                 seen = entry.stat(follow_symlinks=False)
                                 found.append(FileStat(path, seen.st_mtime_ns, seen.st_size))
@@ -78,7 +85,7 @@ class Vault:
 
         Raises OSError if it cannot be told, as below a folder that may not be entered.
         """
-        if not _is_note(path) or not _is_unicode(path):
+        if not is_note(path) or not _is_unicode(path):
             return None
         try:
             seen = os.lstat(self._locate(path))
@@ -86,26 +93,35 @@ class Vault:
             return None
         return FileStat(path, seen.st_mtime_ns, seen.st_size) if S_ISREG(seen.st_mode) else None
 
-    def read(self, path: NotePath) -> tuple[str, FileState]:
-        """Read a note's text, and the state of the very bytes that it was decoded from.
+    def lists(self, path: NotePath) -> bool:
+        """Whether a note that is there is listed under that very name.
 
-        UTF-8; a byte order mark is left out of the text, line ends stay as they are. Raises FileNotFoundError if the
-        note is gone, NoteUnreadable if it is longer than ``MAX_NOTE_BYTES``, not UTF-8, not permitted or behind a link.
+        A file system to which case, or the way in which accents are written, means nothing finds it under others too.
         """
-        with self._open(path) as (file, found):
-            if found.size > MAX_NOTE_BYTES:
-                raise NoteUnreadable(f"too large: {found.size} bytes, the limit is {MAX_NOTE_BYTES}")
-            content = file.read(MAX_NOTE_BYTES + 1)
-        if len(content) > MAX_NOTE_BYTES:
-            raise NoteUnreadable(f"too large: more than {MAX_NOTE_BYTES} bytes")
-        state = FileState(path, found.mtime_ns, found.size, hashlib.sha256(content).hexdigest())
+        place = self.root / path
         try:
-            return content.decode().removeprefix("\ufeff"), state
-        except UnicodeDecodeError as error:
-            raise NoteUnreadable(f"not UTF-8 at byte {error.start}", "Save it as UTF-8.") from error
+            same = os.path.samestat(os.lstat(place), os.lstat(place.with_name(place.name.swapcase())))
+        except OSError:
+            return True
+        return not same or any(place.name == other.name for other in place.parent.iterdir())
+
+    def read(self, path: NotePath) -> tuple[bytes, FileState]:
+        """Read a note's bytes, and their state.
+
+        Raises FileNotFoundError if the note is gone, NoteUnreadable if it is longer than its kind may be, not permitted
+        or behind a link.
+        """
+        limit = most_bytes(path)
+        with self._open(path) as (file, found):
+            if found.size > limit:
+                raise NoteUnreadable(f"too large: {found.size} bytes, the limit is {limit}")
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise NoteUnreadable(f"too large: more than {limit} bytes")
+        return content, FileState(path, found.mtime_ns, found.size, hashlib.sha256(content).hexdigest())
 
     def hash(self, path: NotePath) -> FileState:
-        """Tell a file's state without decoding it, whatever its size. Raises as ``read``, but for size and encoding."""
+        """Tell a file's state, whatever its size. Raises as ``read``, but for the size."""
         digest = hashlib.sha256()
         with self._open(path) as (file, found):
             while block := file.read(_BLOCK):
@@ -149,10 +165,6 @@ class Vault:
             raise
         except OSError as error:
             raise NoteUnreadable(f"cannot be read: {error.strerror or error}") from error
-
-
-def _is_note(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in NOTE_SUFFIXES
 
 
 def _is_unicode(name: str) -> bool:

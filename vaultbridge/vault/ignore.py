@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,33 @@ from pathspec import GitIgnoreSpec
 
 from vaultbridge.core.errors import ConfigError
 from vaultbridge.core.notes import NotePath
+from vaultbridge.vault.content_rules import ContentRules
 
 OWN_FILE = NotePath(".vaultbridgeignore")
 OBSIDIAN_FILE = NotePath(".obsidian/app.json")
-RULE_FILES = (OWN_FILE, OBSIDIAN_FILE)
+PLUGIN_FILE = NotePath(".obsidian/plugins/vaultbridge/data.json")
+RULE_FILES = (OWN_FILE, OBSIDIAN_FILE, PLUGIN_FILE)
 """The files that the rules are read from: when one of them changes, load the rules again."""
 
-# Prompts and templates of the Text Generator plugin; "!textgenerator/" in the user's file brings them back.
-_DEFAULTS = ("/textgenerator/",)
+# What models said and what they are told: an answer must not cite itself. These are the places that Text Generator,
+# Copilot (since version 3, and before) and Smart Connections have in their default settings; Copilot's chats have a
+# tag, too, wherever they are. The user's file brings each of them back: "!/smart-chats/", "!tag:copilot-conversation".
+_DEFAULTS = (
+    "/textgenerator/",
+    "/copilot/copilot-conversations/",
+    "/copilot/copilot-custom-prompts/",
+    "/copilot/memory/",
+    "/copilot/system-prompts/",
+    "/copilot-conversations/",
+    "/copilot-custom-prompts/",
+    "/smart-chats/",
+    "/smart prompts/",
+    "tag:copilot-conversation",
+)
+HIDDEN = "hidden"
+_PROMPTS = "Prompts"
+"""Where our own plugin keeps prompts if its settings do not say."""
+_TAG = re.compile(r"(?P<back>!?)tag:#?(?P<name>[^\s#]+)\s*$")
 
 
 def is_hidden(name: str) -> bool:
@@ -41,50 +61,70 @@ class ObsidianFilter:
 class IgnoreRules:
     """The rules of one vault, as they were when they were loaded.
 
-    ``problems`` says what could not be understood in Obsidian's settings, for people to read.
+    ``content`` are those that ask what is in a note. ``problems`` says what could not be understood in the settings of
+    Obsidian and of our plugin, for people to read.
     """
 
-    def __init__(self, lines: tuple[str, ...], filters: tuple[ObsidianFilter, ...], problems: tuple[str, ...]) -> None:
-        # Blank lines count as patterns nowhere, so that an index into the patterns is one into the lines.
-        self._lines = (*_DEFAULTS, *(line for line in lines if line.strip()))
-        self._own = GitIgnoreSpec.from_lines(self._lines)
+    def __init__(
+        self,
+        lines: Iterable[str] = (),
+        filters: tuple[ObsidianFilter, ...] = (),
+        prompts: str = "",
+        problems: tuple[str, ...] = (),
+    ) -> None:
+        told = [(line, f"left out by default: {line.lstrip('/')}") for line in _DEFAULTS]
+        if prompts:
+            told.append((f"/{_escaped(prompts)}/", f"prompts of the Obsidian plugin: {prompts}/"))
+        told += [(line, f"{OWN_FILE}: {line.strip()}") for line in lines]
+        patterns, tags = [], dict[str, str]()
+        for line, reason in told:
+            if found := _TAG.match(line):
+                tag = found["name"].strip("/").casefold()
+                if found["back"]:
+                    tags.pop(tag, None)
+                else:
+                    tags[tag] = reason
+            elif line.strip():  # blank lines count as patterns nowhere, so that an index into these is one into those
+                patterns.append((line, reason))
+        self._reasons = [reason for _, reason in patterns]
+        self._own = GitIgnoreSpec.from_lines(line for line, _ in patterns)
         self._filters = filters
+        self.content = ContentRules(tags)
         self.problems = problems
 
     @classmethod
     def load(cls, root: Path) -> IgnoreRules:
         """Read a vault's rules; missing files mean no rules.
 
-        Formats: gitignore for ``.vaultbridgeignore``; for Obsidian's ``app.json`` the list ``userIgnoreFilters``.
+        Formats: ``.vaultbridgeignore`` is gitignore with lines ``tag:name`` and ``!tag:name`` beside; of Obsidian's
+        ``app.json`` the list ``userIgnoreFilters``; of our plugin's ``data.json`` the folder ``promptFolder``.
         Raises ConfigError if ``.vaultbridgeignore`` cannot be read: what it would exclude must not be indexed.
         """
         filters, problems = _obsidian_filters(root / OBSIDIAN_FILE)
-        hint = f"Correct {OWN_FILE}: UTF-8 text with one gitignore pattern a line."
+        prompts, more = _prompt_folder(root / PLUGIN_FILE)
+        hint = f"Correct {OWN_FILE}: UTF-8 text with one gitignore pattern, or tag:name, a line."
         try:
-            lines = tuple((root / OWN_FILE).read_text(encoding="utf-8-sig").splitlines())
-            return cls(lines, filters, problems)
+            lines = (root / OWN_FILE).read_text(encoding="utf-8-sig").splitlines()
         except FileNotFoundError:
-            return cls((), filters, problems)
+            lines = []
         except OSError as error:
             raise ConfigError(f"{OWN_FILE} cannot be read: {error.strerror}.", hint) from error
         except UnicodeDecodeError as error:
             raise ConfigError(f"{OWN_FILE} is not UTF-8 (byte {error.start}).", hint) from error
+        try:
+            return cls(lines, filters, prompts, (*problems, *more))
         except ValueError as error:
             raise ConfigError(f"{OWN_FILE} has a pattern that cannot be understood: {error}", hint) from error
 
     def reason(self, path: NotePath) -> str:
-        """Say which rule keeps a note out of the index; empty if none does."""
+        """Say which rule keeps a note out of the index by its path; empty if none does."""
         if any(is_hidden(name) for name in path.split("/")):
-            return "hidden"
+            return HIDDEN
         for entry in self._filters:
             if entry.covers(path):
                 return f"excluded in Obsidian: {entry.written}"
         result = self._own.check_file(path)
-        if result.include and result.index is not None:
-            if result.index < len(_DEFAULTS):
-                return f"prompt templates: {_DEFAULTS[result.index].lstrip('/')}"
-            return f"{OWN_FILE}: {self._lines[result.index].strip()}"
-        return ""
+        return self._reasons[result.index] if result.include and result.index is not None else ""
 
 
 def _obsidian_filters(file: Path) -> tuple[tuple[ObsidianFilter, ...], tuple[str, ...]]:
@@ -111,3 +151,21 @@ def _obsidian_filter(entry: object) -> ObsidianFilter:
         raise ValueError(entry)
     is_pattern = len(entry) > 2 and entry.startswith("/") and entry.endswith("/")
     return ObsidianFilter(entry, re.compile(entry[1:-1]) if is_pattern else None)
+
+
+def _prompt_folder(file: Path) -> tuple[str, tuple[str, ...]]:
+    """Where our plugin keeps its prompts; empty if it is not installed, or keeps none in a folder of their own."""
+    if not file.parent.is_dir():
+        return "", ()
+    try:
+        folder = json.loads(file.read_text(encoding="utf-8-sig")).get("promptFolder", _PROMPTS)
+    except FileNotFoundError:
+        return _PROMPTS, ()
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return _PROMPTS, (f"{PLUGIN_FILE} cannot be read: the folder of its prompts is not known",)
+    return (folder.strip().strip("/") if isinstance(folder, str) else _PROMPTS), ()
+
+
+def _escaped(folder: str) -> str:
+    """A folder's name as a gitignore pattern for it alone."""
+    return re.sub(r"([\\*?\[\]])", r"\\\1", folder)

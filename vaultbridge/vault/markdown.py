@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from vaultbridge.core.notes import FileState, Heading, Link, Note
+from vaultbridge.core.notes import FileState, Heading, Link, Note, note_name
 from vaultbridge.vault import frontmatter
 from vaultbridge.vault.inline import INLINE, displayed, local_link, tag_name, tag_names, wikilink
-from vaultbridge.vault.structure import Structure
+from vaultbridge.vault.structure import Structure, structure_of
 
 _INLINE_PARSER = MarkdownIt("commonmark").enable("strikethrough")
+_MARK = re.compile(r"[\[#^]")
+"""What every link, tag or block id has: most prose has none of them."""
 _HIGHLIGHT = re.compile(r"==(?=\S)(.+?)(?<=\S)==")
 
 
@@ -27,33 +28,48 @@ def parse(text: str, state: FileState) -> tuple[Note, str]:
     stands once, those of the properties first. Links in properties count, as in Obsidian. Code, math and comments
     (``%%``) hold neither links nor tags nor block ids. Headings are the top-level ones. Never raises.
     """
-    structure = Structure(text)
+    structure = structure_of(text, ())
     properties, reason = frontmatter.load(structure.yaml)
-    links = [link for match in INLINE.finditer(text, 0, structure.body) if (link := _wikilink(match, structure))]
-    tags = [name for value in _values(properties, "tags", "tag") for name in tag_names(value)]
+    named = [link for match in INLINE.finditer(text, 0, structure.body) if (link := _wikilink(match, structure))]
+    listed = [name for value in _values(properties, "tags", "tag") for name in tag_names(value)]
+    links, tags, blocks = marks(structure)
+    title = properties.get("title")
+    note = Note(
+        path=state.path,
+        title=" ".join(title.split()) if isinstance(title, str) and title.strip() else note_name(state.path),
+        text=text,
+        frontmatter=properties,
+        headings=tuple(_headings(structure)),
+        links=(*named, *links),
+        tags=unique([*listed, *tags]),
+        aliases=unique(alias.strip() for alias in _values(properties, "aliases", "alias")),
+        blocks=unique(blocks),
+        state=state,
+    )
+    return note, reason
+
+
+def marks(structure: Structure) -> tuple[list[Link], list[str], list[str]]:
+    """The links, tags and block ids in a text's prose, each in the order in which they stand; none in front matter."""
+    links: list[Link] = []
+    tags: list[str] = []
     blocks: list[str] = []
     for start, end in structure.prose():
-        for match in INLINE.finditer(text, start, end):
+        if not _MARK.search(structure.text, start, end):
+            continue
+        for match in INLINE.finditer(structure.text, start, end):
             if match["tag"]:
                 tags.append(tag_name(match["tag"]))
             elif match["block"]:
                 blocks.append(match["block"])
             elif link := _wikilink(match, structure) or _markdown_link(match, structure):
                 links.append(link)
-    title = properties.get("title")
-    note = Note(
-        path=state.path,
-        title=" ".join(title.split()) if isinstance(title, str) and title.strip() else PurePosixPath(state.path).stem,
-        text=text,
-        frontmatter=properties,
-        headings=tuple(_headings(structure)),
-        links=tuple(links),
-        tags=_unique(tags),
-        aliases=_unique(alias.strip() for alias in _values(properties, "aliases", "alias")),
-        blocks=_unique(blocks),
-        state=state,
-    )
-    return note, reason
+    return links, tags, blocks
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once, in the order in which it first stands."""
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _values(properties: Mapping[str, Any], *names: str) -> Iterator[str]:
@@ -63,10 +79,6 @@ def _values(properties: Mapping[str, Any], *names: str) -> Iterator[str]:
             for item in value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]:
                 if isinstance(item, str | int | float):
                     yield str(item)
-
-
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _wikilink(match: re.Match[str], structure: Structure) -> Link | None:

@@ -6,6 +6,7 @@ import re
 from itertools import islice
 
 from vaultbridge.vault.files import Vault
+from vaultbridge.vault.formats import PDF, suffix
 from vaultbridge.vault.ignore import IgnoreRules
 
 _CJK = re.compile("[\u3040-\u9fff\uac00-\ud7a3]")
@@ -15,7 +16,8 @@ CHARACTERS = 2000
 
 def has_cjk(vault: Vault) -> bool:
     """Whether the first characters of a vault's first notes hold Chinese, Japanese or Korean."""
-    for note in islice(vault.walk(IgnoreRules.load(vault.root)), NOTES):
+    texts = (note for note in vault.walk(IgnoreRules.load(vault.root)) if suffix(note.path) != PDF)
+    for note in islice(texts, NOTES):
         with (vault.root / note.path).open(encoding="utf-8", errors="ignore") as file:
             if _CJK.search(file.read(CHARACTERS)):
                 return True

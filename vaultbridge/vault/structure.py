@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.ruler import RuleOptionsType
@@ -35,24 +37,27 @@ class Block:
 
 
 class Structure:
-    """The block structure of a note's text. ``blocks`` are in order and leave only blank lines out."""
+    """The block structure of a text. ``blocks`` are in order and leave only blank lines out.
 
-    def __init__(self, text: str) -> None:
+    A text with ``parts``, the places where they begin, each at the start of a line, is Markdown part by part: what is
+    not closed in one ends with it. Only a text without has front matter and comments.
+    """
+
+    def __init__(self, text: str, parts: tuple[int, ...] = ()) -> None:
         self.text = text
-        self.yaml, self.body = frontmatter.split(text)
+        self.yaml, self.body = ("", 0) if parts else frontmatter.split(text)
         self._starts = [0, *(newline.end() for newline in _NEWLINE.finditer(text))]
-        # markdown-it sees the body only, so its line 0 is this one.
-        self._first = bisect_right(self._starts, self.body) - 1
-        self.blocks = tuple(self._blocks(_PARSER.parse(text[self.body :])))
+        parser = _PART if parts else _NOTE
+        places = pairwise((*(parts or (self.body,)), len(text)))
+        self.blocks = tuple(block for start, end in places for block in self._blocks(parser, start, end))
 
     def line(self, number: int) -> int:
-        """Where a line of the body, counted from 0 as markdown-it counts them, begins in the text."""
-        number += self._first
+        """Where a line of the text, counted from 0 as in the blocks' tokens, begins in it."""
         return self._starts[number] if number < len(self._starts) else len(self.text)
 
     def span(self, start: int, end: int) -> Span:
-        """A non-empty stretch of the text with its line numbers."""
-        return Span(start, end, bisect_right(self._starts, start), bisect_right(self._starts, end - 1))
+        """A stretch of the text with its line numbers."""
+        return Span(start, end, bisect_right(self._starts, start), bisect_right(self._starts, max(start, end - 1)))
 
     def prose(self) -> Iterator[tuple[int, int]]:
         """Every stretch of lines that holds inline Markdown, nested ones too, in order: no code, HTML or comment."""
@@ -64,13 +69,24 @@ class Structure:
                     seen = token.map[0]
                     yield self.line(token.map[0]), self.line(token.map[1])
 
-    def _blocks(self, tokens: list[Token]) -> Iterator[Block]:
+    def _blocks(self, parser: MarkdownIt, start: int, end: int) -> Iterator[Block]:
+        first = bisect_right(self._starts, start) - 1
+        tokens = parser.parse(self.text[start:end])
         opened = 0
         for index, token in enumerate(tokens):
+            if token.map:
+                # The parser has seen this stretch only, so its line 0 is another one of the text.
+                token.map = [line + first for line in token.map]
             if token.level == 0 and token.nesting <= 0:
-                first, last = tokens[opened].map or (0, 0)
-                yield Block(tokens[opened : index + 1], self.line(first), self.line(last))
+                top, bottom = tokens[opened].map or (first, first)
+                yield Block(tokens[opened : index + 1], self.line(top), self.line(bottom))
                 opened = index + 1
+
+
+@lru_cache(maxsize=1)
+def structure_of(text: str, parts: tuple[int, ...]) -> Structure:
+    """A text's structure; the last one is kept, since a note is parsed and then cut, each by its structure."""
+    return Structure(text, parts)
 
 
 def _delimited(marker: str, kind: str) -> Callable[[StateBlock, int, int, bool], bool]:
@@ -98,16 +114,17 @@ def _delimited(marker: str, kind: str) -> Callable[[StateBlock, int, int, bool],
     return rule
 
 
-def _parser() -> MarkdownIt:
+def _parser(marked: Mapping[str, str]) -> MarkdownIt:
     # Lists nest two levels for each of theirs, and what is nested deeper than the limit would be lost.
     markdown = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table")
     # A reference definition leaves no token, but its text is to be found.
     markdown.disable("reference")
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    for marker, kind in (("%%", "comment"), ("$$", "math")):
+    for marker, kind in marked.items():
         markdown.block.ruler.before("fence", kind, _delimited(marker, kind), interrupts)
     markdown.core.ruler.enableOnly(["normalize", "block"])
     return markdown
 
 
-_PARSER = _parser()
+_NOTE = _parser({"%%": "comment", "$$": "math"})
+_PART = _parser({"$$": "math"})

@@ -26,7 +26,6 @@ export interface Scope {
 
 export interface ChatRequest {
   readonly messages: readonly Message[];
-  readonly model?: string;
   readonly temperature?: number;
   readonly max_tokens?: number;
   readonly vaultbridge: {
@@ -66,6 +65,13 @@ export class Client {
     return this.json("/vault/status", wire.status, { signal, anyVault: true });
   }
 
+  /** The same as events: at once, whenever it changes, and now and then while it does not. */
+  async *statuses(signal: AbortSignal): AsyncGenerator<wire.Status, void, undefined> {
+    for await (const data of this.stream("/vault/events", { signal, anyVault: true })) {
+      yield checked(parse(data), wire.statusEvent).status;
+    }
+  }
+
   search(text: string, count: number, signal?: AbortSignal): Promise<wire.Found> {
     return this.json(`/vault/search?${query({ q: text, k: count })}`, wire.found, { signal });
   }
@@ -83,8 +89,13 @@ export class Client {
     return this.json(`/vault/notes/${path.split("/").map(encodeURIComponent).join("/")}`, wire.noteStatus, { signal });
   }
 
-  async models(signal?: AbortSignal): Promise<string[]> {
-    return (await this.json("/v1/models", wire.models, { signal, anyVault: true })).data.map(({ id }) => id);
+  roles(signal?: AbortSignal): Promise<wire.Roles> {
+    return this.json("/vault/roles", wire.roles, { signal });
+  }
+
+  /** Choose a model for a purpose; an empty one leaves it to the server. */
+  chooseModel(role: wire.Role, model: string, signal?: AbortSignal): Promise<wire.Roles> {
+    return this.json("/vault/roles", wire.roles, { body: { role, model }, signal });
   }
 
   /** Have the prompt of a question read that is still being typed. */
@@ -94,17 +105,24 @@ export class Client {
 
   /** The chunks of an answer; leaving the loop ends the generation. */
   async *chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<wire.Chunk, void, undefined> {
-    const response = await this.send("/v1/chat/completions", { body: { ...request, stream: true }, signal });
+    for await (const data of this.stream("/v1/chat/completions", { body: { ...request, stream: true }, signal })) {
+      const chunk = checked(parse(data), wire.chunk);
+      if (chunk.error !== null) throw new BridgeError(troubleOf(STREAM_STATUS, chunk.error.code), chunk.error.message);
+      yield chunk;
+    }
+  }
+
+  /** The data of each event up to the last one; a stream that breaks off says that the server is offline. */
+  private async *stream(path: string, asked: Asked): AsyncGenerator<string, void, undefined> {
+    const response = await this.send(path, asked);
     if (response.body === null) throw new BridgeError("strange");
     try {
       for await (const data of events(response.body)) {
         if (data === "[DONE]") return;
-        const chunk = checked(parse(data), wire.chunk);
-        if (chunk.error !== null) throw new BridgeError(troubleOf(STREAM_STATUS, chunk.error.code), chunk.error.message);
-        yield chunk;
+        yield data;
       }
     } catch (error) {
-      throw isStop(error) || error instanceof BridgeError ? error : new BridgeError("offline");
+      throw isStop(error) ? error : new BridgeError("offline");
     }
     throw new BridgeError("offline");
   }

@@ -2,7 +2,7 @@
 
 import type { Client } from "./client";
 import { BridgeError, type Trouble } from "./errors";
-import type { Health, Status } from "./wire";
+import type { Status } from "./wire";
 
 export type ServerState =
   | { readonly kind: "unknown" }
@@ -12,9 +12,9 @@ export type ServerState =
   | { readonly kind: "stranger"; readonly status: Status }
   /** Its index is being opened. */
   | { readonly kind: "starting" }
-  | { readonly kind: "indexing"; readonly percent: number; readonly status: Status; readonly health: Health }
-  | { readonly kind: "loading"; readonly status: Status; readonly health: Health }
-  | { readonly kind: "ready"; readonly status: Status; readonly health: Health };
+  | { readonly kind: "indexing"; readonly percent: number; readonly status: Status }
+  | { readonly kind: "loading"; readonly status: Status }
+  | { readonly kind: "ready"; readonly status: Status };
 
 /** Calls `then` after some milliseconds, unless the returned function is called before. */
 export type Later = (milliseconds: number, then: () => void) => () => void;
@@ -24,6 +24,8 @@ const BUSY_EVERY = 1_500;
 const FIRST_RETRY = 1_000;
 const LONGEST_RETRY = 15_000;
 const LONGEST_CHECK = 10_000;
+/** The server repeats itself more often than this: a line that is quiet for longer is dead. */
+const LONGEST_SILENCE = 30_000;
 
 export class Connection {
   private current: ServerState = { kind: "unknown" };
@@ -49,22 +51,19 @@ export class Connection {
     return () => this.listeners.delete(listener);
   }
 
-  /** Look now, and again and again: soon while something is going on, seldom while all is well. */
+  /** Look now. From then on the server tells what changes; where it is away, look again and again. */
   async check(): Promise<void> {
     this.stop();
     const running = (this.running = new AbortController());
-    const cancelTimeout = this.later(LONGEST_CHECK, () => {
-      running.abort(new BridgeError("offline"));
-    });
+    const cancel = this.abortLater(running, LONGEST_CHECK);
     const state = await this.look(running.signal);
-    cancelTimeout();
+    cancel();
     // A newer check, or the end, has taken over.
     if (this.running !== running) return;
-    this.running = null;
     this.failures = state.kind === "away" ? this.failures + 1 : 0;
-    this.current = state;
-    this.cancelNext = this.later(this.delay(), () => void this.check());
-    for (const listener of this.listeners) listener(state);
+    if ("status" in state) void this.follow(running);
+    else this.checkAgain(this.delay(state));
+    this.become(state);
   }
 
   /** Look no more. */
@@ -78,26 +77,62 @@ export class Connection {
     try {
       const health = await this.client.health(signal);
       if (health.status === "starting") return { kind: "starting" };
-      return stateOf(health, await this.client.status(signal), this.isOurs);
+      return stateOf(await this.client.status(signal), this.isOurs);
     } catch (error) {
       if (error instanceof BridgeError) return { kind: "away", trouble: error.trouble, detail: error.detail };
       return { kind: "away", trouble: "offline", detail: "" };
     }
   }
 
-  private delay(): number {
-    if (this.current.kind === "ready" || this.current.kind === "stranger") return READY_EVERY;
-    if (this.current.kind !== "away") return BUSY_EVERY;
+  /** Listen to what the server tells until it falls silent. One that tells nothing is asked again and again. */
+  private async follow(running: AbortController): Promise<void> {
+    let cancel = this.abortLater(running, LONGEST_SILENCE);
+    let heard = false;
+    try {
+      for await (const status of this.client.statuses(running.signal)) {
+        cancel();
+        if (this.running !== running) return;
+        cancel = this.abortLater(running, LONGEST_SILENCE);
+        heard = true;
+        this.become(stateOf(status, this.isOurs));
+      }
+    } catch {
+      // Why it ended is seen by the next check.
+    }
+    cancel();
+    if (this.running === running) this.checkAgain(heard ? FIRST_RETRY : this.delay(this.current));
+  }
+
+  private become(state: ServerState): void {
+    this.current = state;
+    for (const listener of this.listeners) listener(state);
+  }
+
+  private checkAgain(delay: number): void {
+    this.running = null;
+    this.cancelNext = this.later(delay, () => void this.check());
+  }
+
+  private abortLater(running: AbortController, milliseconds: number): () => void {
+    return this.later(milliseconds, () => {
+      running.abort(new BridgeError("offline"));
+    });
+  }
+
+  /** Soon while something is going on, seldom while all is well. */
+  private delay({ kind }: ServerState): number {
+    if (kind === "ready" || kind === "stranger") return READY_EVERY;
+    if (kind !== "away") return BUSY_EVERY;
     return Math.min(FIRST_RETRY * 2 ** (this.failures - 1), LONGEST_RETRY);
   }
 }
 
-function stateOf(health: Health, status: Status, isOurs: (vaultId: string) => boolean): ServerState {
+function stateOf(status: Status, isOurs: (vaultId: string) => boolean): ServerState {
   if (!isOurs(status.vault.id)) return { kind: "stranger", status };
   const percent = indexed(status);
-  if (percent < 100) return { kind: "indexing", percent, status, health };
-  const loading = Object.values(health.models).some(({ state }) => state === "loading" || state === "restarting");
-  return { kind: loading ? "loading" : "ready", status, health };
+  if (percent < 100) return { kind: "indexing", percent, status };
+  const loading = Object.values(status.states).some((state) => state === "loading" || state === "restarting");
+  return { kind: loading ? "loading" : "ready", status };
 }
 
 /** How much of the vault can be searched by words and by meaning, in percent. */

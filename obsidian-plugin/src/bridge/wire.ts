@@ -5,6 +5,10 @@ import { boolean, list, number, object, optional, record, string, word, type Che
 const span = object({ start: number, end: number, start_line: number, end_line: number });
 const freshness = object({ wanted: number, visible: number, pending: number });
 
+const exclusion = object({ reason: string, notes: number });
+/** How many notes one rule leaves out. */
+export type Exclusion = Checked<typeof exclusion>;
+
 export const citation = object({ number, path: string, heading: string, span, quote: string, link: string });
 export type Citation = Checked<typeof citation>;
 
@@ -56,29 +60,39 @@ export const status = object({
   vault: object({ id: string, name: string }),
   counts: object({ notes: number, unreadable: number, chunks: number, vectors: number }),
   freshness,
-  progress: object({ notes_done: number, notes_total: number }),
+  progress: object({
+    notes_done: number,
+    notes_total: number,
+    seconds_left: optional(number, null),
+    paused: optional(string, ""),
+  }),
+  exclusions: optional(list(exclusion), []),
   problems: record(string),
   models: object({ generator: string, embedder: string, reranker: string }),
+  /** How each model's process does, by its role. */
+  states: optional(record(string), {}),
 });
 export type Status = Checked<typeof status>;
+
+export const statusEvent = object({ status });
 
 export const noteStatus = object({
   note: string,
   indexed: boolean,
+  state: optional(string, ""),
   reason: string,
   chunks: number,
   indexed_at: optional(number, null),
 });
 export type NoteStatus = Checked<typeof noteStatus>;
 
-export const health = object({
-  status: word("ok", "starting"),
-  name: string,
-  version: string,
-  models: record(object({ state: string, reason: string })),
-});
+export const health = object({ status: word("ok", "starting"), name: string, version: string });
 export type Health = Checked<typeof health>;
 
-export const models = object({ data: list(object({ id: string })) });
+const served = object({ model: string, chosen: string, choices: list(string) });
+export const roles = object({ chat: served, completion: served, embed: served, rerank: served });
+/** For each purpose the model that serves it, the one that was chosen for it, and those that could be. */
+export type Roles = Checked<typeof roles>;
+export type Role = keyof Roles;
 
 export const warmed = object({ warmed: boolean });

@@ -88,9 +88,8 @@ export class GenerateHere extends Component {
     const { main } = state.selection;
     const text = main.empty ? above(state.sliceDoc(0, main.head)) : state.sliceDoc(main.from, main.to);
     const place: Place = main.empty ? { at: main.head, before: "" } : { at: state.doc.lineAt(main.to).to, before: "\n\n" };
-    const { model, grounding, sources } = this.settings.values;
+    const { grounding, sources } = this.settings.values;
     const request: ChatRequest = {
-      model,
       messages: [{ role: "user", content: draftMessage(file?.basename ?? "", text) }],
       vaultbridge: { grounding, sources: sources ? "markdown" : "none", ...(file && { note: file.path }) },
     };

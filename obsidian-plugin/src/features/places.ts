@@ -17,9 +17,9 @@ interface Located {
   readonly span: { readonly start_line: number; readonly end_line: number };
 }
 
-/** The place that the server names: of a hit or of a citation. A citation from a saved chat has no lines. */
+/** The place that the server names: of a hit or of a citation. What is not Markdown, or from a saved chat, has no lines. */
 export function placeOf(path: string, { link, span }: Located): Place {
-  const lines = span.start_line > 0 ? { first: span.start_line, last: span.end_line } : null;
+  const lines = path.endsWith(".md") && span.start_line > 0 ? { first: span.start_line, last: span.end_line } : null;
   return { path, link, lines };
 }
 

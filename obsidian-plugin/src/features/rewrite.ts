@@ -15,8 +15,8 @@ import {
   reviews,
 } from "../editor/review";
 import type { TextKey, Translate } from "../i18n";
-import type { Settings } from "../settings";
 import { rewriteMessage } from "../writing/material";
+import type { Dialogs } from "./dialogs";
 import { openViews, viewOf } from "./editors";
 import { troubleText } from "./trouble";
 
@@ -47,7 +47,7 @@ export class Rewrite extends Component {
   constructor(
     private readonly plugin: Plugin,
     private readonly client: Client,
-    private readonly settings: Settings,
+    private readonly dialogs: Dialogs,
     private readonly t: Translate,
   ) {
     super();
@@ -98,7 +98,6 @@ export class Rewrite extends Component {
     this.running.set(view, running);
     beginReview(view, from, to);
     const request = {
-      model: this.settings.values.model,
       messages: [{ role: "user" as const, content: message }],
       vaultbridge: { grounding, sources: "none" as const, note },
     };
@@ -124,9 +123,10 @@ export class Rewrite extends Component {
       return;
     }
     const presets = PRESETS.map(([key, text]): Instruction => ({ name: this.t(key), text, grounding: "off" }));
-    new InstructionModal(app, presets, this.t, ({ text, grounding }) => {
+    const choose = ({ text, grounding }: Instruction): void => {
       void this.rewrite(viewOf(editor), file?.path ?? "", rewriteMessage(text, selection), grounding);
-    }).open();
+    };
+    this.dialogs.open(new InstructionModal(app, presets, this.t, choose));
   }
 
   private stop(view: EditorView): boolean {

@@ -3,6 +3,7 @@ import type { Client } from "../bridge/client";
 import { isStop } from "../bridge/errors";
 import type { Hit } from "../bridge/wire";
 import type { Translate } from "../i18n";
+import type { Dialogs } from "./dialogs";
 import { openPlace, paneOf, passageText, placeOf, placeText } from "./places";
 import { reasonText } from "./reasons";
 import { troubleText } from "./trouble";
@@ -16,24 +17,20 @@ export class Search extends Component {
   constructor(
     private readonly plugin: Plugin,
     private readonly client: Client,
+    private readonly dialogs: Dialogs,
     private readonly t: Translate,
   ) {
     super();
   }
 
   override onload(): void {
-    const { client, plugin, t } = this;
+    const { client, dialogs, plugin, t } = this;
     plugin.addCommand({
       id: "search",
       name: t("command.search"),
       icon: "search",
       callback: () => {
-        const modal = new SearchModal(plugin.app, client, t);
-        // An unloaded plugin leaves no dialog open.
-        this.register(() => {
-          modal.close();
-        });
-        modal.open();
+        dialogs.open(new SearchModal(plugin.app, client, t));
       },
     });
   }

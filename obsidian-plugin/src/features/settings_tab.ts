@@ -1,7 +1,8 @@
 import { type App, Platform, type Plugin, PluginSettingTab, Setting } from "obsidian";
-import { isStop } from "../bridge/errors";
+import type { ServerState } from "../bridge/connection";
 import type { TextKey } from "../i18n";
 import type { Values } from "../settings";
+import { RoleSettings } from "./role_settings";
 import type { PanelParts } from "./server/panel";
 import { stateHelp, stateText } from "./server/state_text";
 
@@ -10,7 +11,6 @@ type SwitchValue = { [K in keyof Values]: Values[K] extends boolean ? K : never 
 
 export class SettingsTab extends PluginSettingTab {
   private end: () => void = () => undefined;
-  private looking = new AbortController();
 
   constructor(
     app: App,
@@ -21,9 +21,9 @@ export class SettingsTab extends PluginSettingTab {
   }
 
   override display(): void {
-    const { connection, settings, t } = this.parts;
+    const { client, connection, settings, t } = this.parts;
     this.hide();
-    this.addState();
+    const state = new Setting(this.containerEl);
     this.addText("address", "set.address", "http://127.0.0.1:1234");
     this.heading("set.token").addText((text) => {
       text.inputEl.type = "password";
@@ -33,8 +33,9 @@ export class SettingsTab extends PluginSettingTab {
       this.addText("program", "set.program", "vaultbridge");
       this.addSwitch("autostart", "set.autostart");
     }
+    this.group("set.models");
+    const models = this.containerEl.createDiv();
     this.group("set.answers");
-    void this.addModel();
     this.heading("set.grounding").addDropdown((dropdown) =>
       dropdown
         .addOptions({ auto: t("set.grounding-auto"), always: t("set.grounding-always"), off: t("set.grounding-off") })
@@ -46,47 +47,34 @@ export class SettingsTab extends PluginSettingTab {
     this.group("set.folders");
     this.addText("promptFolder", "set.prompt-folder", "");
     this.addText("chatFolder", "set.chat-folder", "");
+    this.follow(state, new RoleSettings(models, client, t));
     void connection.check();
   }
 
   override hide(): void {
     this.end();
-    this.looking.abort();
     this.containerEl.empty();
   }
 
-  /** The server's state, kept true while the tab is open. */
-  private addState(): void {
+  /** Show the server's state and its models, kept true while the tab is open. */
+  private follow(line: Setting, roles: RoleSettings): void {
     const { connection, t } = this.parts;
-    const line = new Setting(this.containerEl);
-    const show = (): void => {
-      line.setName(stateText(connection.state, t)).setDesc(stateHelp(connection.state, t));
+    let shown: boolean | null = null;
+    const show = (state: ServerState): void => {
+      line.setName(stateText(state, t)).setDesc(stateHelp(state, t));
+      const there = "status" in state && state.kind !== "stranger";
+      if (there === shown) return;
+      shown = there;
+      if (there) void roles.load();
+      else roles.away();
     };
-    show();
+    show(connection.state);
     line.addButton((button) => button.setButtonText(t("panel.check")).onClick(() => connection.check()));
-    this.end = connection.subscribe(show);
-  }
-
-  /** The chat model, of those that the server lists, and the models that it reads the vault with. */
-  private async addModel(): Promise<void> {
-    const { client, connection, settings, t } = this.parts;
-    const line = this.heading("set.model");
-    const { signal } = (this.looking = new AbortController());
-    const { model } = settings.values;
-    const listed = await client.models(signal).catch((error: unknown) => (isStop(error) ? null : []));
-    if (listed === null) return;
-    const { state } = connection;
-    const served = "status" in state ? state.status.models : null;
-    const readers = [served?.embedder, served?.reranker].filter((name) => name !== undefined && name !== "");
-    const chosen = listed.filter((name) => !readers.includes(name) && !name.includes("@"));
-    line.addDropdown((dropdown) =>
-      dropdown
-        .addOption("", t("set.model-usual"))
-        .addOptions(Object.fromEntries([...new Set([...chosen, ...(model === "" ? [] : [model])])].map((name) => [name, name])))
-        .setValue(model)
-        .onChange((value) => settings.set("model", value)),
-    );
-    if (readers.length > 0) line.setDesc(`${t("set.model-help")} ${t("set.readers", { models: readers.join(", ") })}`);
+    const unsubscribe = connection.subscribe(show);
+    this.end = () => {
+      unsubscribe();
+      roles.end();
+    };
   }
 
   private addText(key: TextValue, text: Heading, placeholder: string): void {
@@ -119,7 +107,6 @@ type Heading =
   | "set.token"
   | "set.program"
   | "set.autostart"
-  | "set.model"
   | "set.grounding"
   | "set.sources"
   | "set.mark"

@@ -1,6 +1,6 @@
 /** Prompts: a text with places for what the note holds, and what is to be done with the answer. */
 
-export type Output = "insert" | "replace" | "title";
+export type Output = "insert" | "replace" | "title" | "links";
 export type Grounding = "auto" | "always" | "off";
 
 export interface Prompt {
@@ -17,9 +17,12 @@ export interface Material {
   readonly note: string;
   readonly above: string;
   readonly selection: string;
+  /** What may be suggested, one a line. */
+  readonly links: string;
+  readonly tags: string;
 }
 
-const OUTPUTS: readonly Output[] = ["insert", "replace", "title"];
+const OUTPUTS: readonly Output[] = ["insert", "replace", "title", "links"];
 const GROUNDINGS: readonly Grounding[] = ["auto", "always", "off"];
 
 /** A prompt from a note's front matter and text; what is missing or wrong is as usual. */
@@ -48,6 +51,12 @@ export function promptNote({ id, template, output, grounding, temperature }: Pro
   const fields = [`vaultbridge: ${id}`, `output: ${output}`, `grounding: ${grounding}`];
   if (temperature !== null) fields.push(`temperature: ${String(temperature)}`);
   return `---\n${fields.join("\n")}\n---\n${template}\n`;
+}
+
+/** Which of these links and tags an answer names: a tag is no part of a longer one. */
+export function named(answer: string, values: readonly string[]): string[] {
+  const words = new Set(answer.split(/[\s,;]+/).map((word) => word.replace(/[.。:]+$/, "")));
+  return values.filter((value) => (value.startsWith("#") ? words.has(value) : answer.includes(value)));
 }
 
 /** The first line of an answer as a note's name: no signs that a file's name or a link may not have. */

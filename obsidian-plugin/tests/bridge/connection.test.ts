@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { Connection, type ServerState } from "../../src/bridge/connection";
 import type { Status } from "../../src/bridge/wire";
-import { Serving, json } from "./serving";
+import { Serving, Telling, json } from "./serving";
 import { snapshot } from "./snapshots";
 
 const STATUS = JSON.parse(snapshot("status.json")) as Status;
-const HEALTH = { status: "ok", name: "vaultbridge", version: "0.1.0", models: { generator: { state: "ready", reason: "" } } };
+const HEALTH = { status: "ok", name: "vaultbridge", version: "0.1.0" };
 
 /** Time that passes when a test says so. */
 class Clock {
@@ -41,11 +41,11 @@ function watching(replies: Serving["replies"], ours = "000000000000") {
 const well = () => ({ "/health": json(HEALTH), "/vault/status": json(STATUS) });
 
 describe("the connection", () => {
-  it("is ready, and looks again seldom", async () => {
+  it("is ready, and looks again seldom where nobody tells it what changes", async () => {
     const { connection, clock } = watching(well());
     await connection.check();
     expect(connection.state).toMatchObject({ kind: "ready", status: { vault: { name: "My Vault" } } });
-    expect(clock.next).toBe(15_000);
+    await expect.poll(() => clock.next).toBe(15_000);
   });
 
   it("says how much is indexed", async () => {
@@ -56,14 +56,13 @@ describe("the connection", () => {
   });
 
   it("says that a model is loading", async () => {
-    const health = { ...HEALTH, models: { generator: { state: "loading", reason: "" } } };
-    const { connection } = watching({ ...well(), "/health": json(health) });
+    const { connection } = watching({ ...well(), "/vault/status": json({ ...STATUS, states: { generator: "loading" } }) });
     await connection.check();
     expect(connection.state.kind).toBe("loading");
   });
 
   it("is starting until the index is open", async () => {
-    const { connection, serving } = watching({ "/health": json({ ...HEALTH, status: "starting", models: {} }) });
+    const { connection, serving } = watching({ "/health": json({ ...HEALTH, status: "starting" }) });
     await connection.check();
     expect(connection.state.kind).toBe("starting");
     expect(serving.requests).toHaveLength(1);
@@ -109,5 +108,57 @@ describe("the connection", () => {
     await checking;
     expect(seen).toEqual([]);
     expect(clock.idle).toBe(true);
+  });
+});
+
+describe("a server that tells what changes", () => {
+  const telling = async () => {
+    const told = new Telling();
+    const watched = watching({ ...well(), "/vault/events": told.reply });
+    await watched.connection.check();
+    return { told, ...watched };
+  };
+
+  it("is asked once, and heard from then on", async () => {
+    const { connection, serving, told } = await telling();
+    const asked = serving.requests.length;
+    told.tell({ type: "status", status: { ...STATUS, states: { generator: "loading" } } });
+    await expect.poll(() => connection.state.kind).toBe("loading");
+    told.tell({ type: "status", status: STATUS });
+    await expect.poll(() => connection.state.kind).toBe("ready");
+    expect(serving.requests).toHaveLength(asked);
+  });
+
+  it("is looked for as soon as it has said goodbye", async () => {
+    const { connection, clock, serving, told } = await telling();
+    told.tell({ type: "status", status: STATUS });
+    told.end();
+    await expect.poll(() => clock.next).toBe(1000);
+    serving.replies["/health"] = new TypeError("Failed to fetch");
+    clock.pass();
+    await expect.poll(() => connection.state.kind).toBe("away");
+  });
+
+  it("is looked for when it has been silent for too long, as after sleep", async () => {
+    const { clock, told } = await telling();
+    told.tell({ type: "status", status: STATUS });
+    await expect.poll(() => clock.next).toBe(30_000);
+    clock.pass();
+    expect(told.gone).toBe(true);
+    await expect.poll(() => clock.next).toBe(1000);
+  });
+
+  it("may have another vault by then", async () => {
+    const { connection, told } = await telling();
+    told.tell({ type: "status", status: { ...STATUS, vault: { id: "1", name: "Other" } } });
+    await expect.poll(() => connection.state).toMatchObject({ kind: "stranger", status: { vault: { name: "Other" } } });
+  });
+
+  it("is heard no more in the end", async () => {
+    const { connection, clock, told } = await telling();
+    told.tell({ type: "status", status: STATUS });
+    connection.stop();
+    expect(told.gone).toBe(true);
+    await expect.poll(() => clock.idle).toBe(true);
   });
 });

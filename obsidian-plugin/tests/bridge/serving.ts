@@ -41,8 +41,8 @@ export function sse(text: string): () => Response {
   return () => new Response(text, { headers: { "Content-Type": "text/event-stream" } });
 }
 
-/** An answer that comes as a test says it; it knows when its reader has gone. */
-export class Speaking {
+/** Events that come as a test tells them; it knows when their reader has gone. */
+export class Telling {
   private controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   gone = false;
 
@@ -62,8 +62,8 @@ export class Speaking {
     return new Response(stream);
   };
 
-  say(content: string, vaultbridge?: unknown): void {
-    this.send(JSON.stringify({ model: "m", choices: [{ delta: { content } }], ...(vaultbridge !== undefined && { vaultbridge }) }));
+  tell(event: unknown): void {
+    this.send(JSON.stringify(event));
   }
 
   end(): void {
@@ -74,5 +74,12 @@ export class Speaking {
   private send(data: string): void {
     if (this.controller === null) throw new Error("nobody has asked");
     this.controller.enqueue(new TextEncoder().encode(`data: ${data}\n\n`));
+  }
+}
+
+/** An answer that comes as a test says it. */
+export class Speaking extends Telling {
+  say(content: string, vaultbridge?: unknown): void {
+    this.tell({ model: "m", choices: [{ delta: { content } }], ...(vaultbridge !== undefined && { vaultbridge }) });
   }
 }

@@ -10,6 +10,12 @@ describe("the server's snapshots", () => {
     expect(status.counts.notes).toBe(5);
   });
 
+  it("hold the roles of models", () => {
+    const { chat, rerank } = wire.roles(JSON.parse(snapshot("roles.json")), "");
+    expect(chat).toEqual({ model: "fakes", chosen: "", choices: ["a-model"] });
+    expect(rerank.model).toBe("");
+  });
+
   it("hold hits", () => {
     const { hits } = wire.found(JSON.parse(snapshot("search.json")), "");
     expect(hits.map(({ link }) => link)).toEqual(["[[Tomatoes#Watering]]", "[[Tomatoes#Soil]]"]);

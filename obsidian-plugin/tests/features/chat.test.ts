@@ -38,6 +38,31 @@ describe("chat", () => {
     await expect.poll(() => document.querySelectorAll(".vaultbridge-spotlight").length).toBe(5);
   });
 
+  it("previews a source, and a source alone", async () => {
+    const house = await chatting();
+    ask("How often do I water?");
+    await answered(1);
+    const previews: unknown[] = [];
+    house.app.workspace.on("hover-link", (what: { linktext: string; source: string }) => previews.push([what.linktext, what.source]));
+    const hover = (selector: string) => document.querySelector(selector)?.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
+    hover(".vaultbridge-mark");
+    hover(".vaultbridge-sources a");
+    hover(".vaultbridge-answer p");
+    expect(previews).toEqual([["Tomatoes#Watering", "vaultbridge"], ["Tomatoes#Watering", "vaultbridge"]]);
+  });
+
+  it("has its scope chosen with the arrow keys", async () => {
+    const house = await chatting();
+    await house.app.open("Garden/Bees.md");
+    const chips = () => [...document.querySelectorAll<HTMLElement>("[role=radio]")];
+    chips()[0]?.focus();
+    for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft"]) document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    expect(document.activeElement).toBe(chips()[1]);
+    (document.activeElement as HTMLElement).click();
+    expect(chips().map((chip) => chip.getAttribute("aria-checked"))).toEqual(["false", "true", "false", "false", "false"]);
+    expect(document.activeElement).toBe(chips()[1]);
+  });
+
   it("is about the notes that are chosen", async () => {
     const house = await chatting();
     await house.app.open("Garden/Bees.md");
@@ -85,6 +110,19 @@ describe("chat", () => {
     await expect.poll(() => house.asked("/v1/chat/completions")["messages"]).toEqual([{ role: "user", content: "How often in summer?" }]);
     await answered(1);
     expect(document.querySelector("h3")?.textContent).toBe("How often in summer?");
+  });
+
+  it("leaves a question as it was after Escape", async () => {
+    const house = await chatting({});
+    ask("How often?");
+    await expect.poll(() => house.chats).toBe(1);
+    press("Edit question");
+    await expect.poll(() => { house.speaking.say("Wat"); return turns()[0]?.textContent; }).toContain("Wat");
+    const input = document.querySelector<HTMLTextAreaElement>(".vaultbridge-question textarea");
+    expect(input, "an answer that streams does not take it away").not.toBeNull();
+    input?.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+    expect(document.querySelector("h3")?.textContent).toBe("How often?");
+    expect(house.chats).toBe(1);
   });
 
   it("is saved as a note, which is no source, and goes on from it", async () => {

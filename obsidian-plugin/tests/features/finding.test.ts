@@ -41,6 +41,10 @@ describe("related notes", () => {
     const drag = Object.assign(new Event("dragstart"), { dataTransfer: { setData: (type: string, text: string) => data.set(type, text) } });
     document.querySelector(".vaultbridge-hit")?.dispatchEvent(drag);
     expect(data.get("text/plain")).toBe("[[Tomatoes#Watering]]");
+    const previewed: unknown[] = [];
+    house.app.workspace.on("hover-link", ({ linktext }: { linktext: string }) => previewed.push(linktext));
+    document.querySelector(".vaultbridge-hit a")?.dispatchEvent(new MouseEvent("mouseover"));
+    expect(previewed).toEqual(["Tomatoes#Watering"]);
     document.querySelector<HTMLElement>(".vaultbridge-hit a")?.click();
     await expect.poll(() => house.app.workspace.getActiveFile()?.path).toBe("Garden/Tomatoes.md");
   });
@@ -57,6 +61,18 @@ describe("search", () => {
     document.querySelector<HTMLElement>(".vaultbridge-hit")?.click();
     await expect.poll(() => document.querySelectorAll(".vaultbridge-spotlight").length).toBe(5);
     expect(house.app.workspace.getActiveFile()?.path).toBe("Garden/Tomatoes.md");
+  });
+
+  it("opens a page of a PDF by its link", async () => {
+    const pages = snapshot("search.json").replaceAll("Garden/Tomatoes.md", "Plan.pdf").replaceAll("Tomatoes#Watering", "Plan.pdf#page=3");
+    const house = await House.of({ ...NOTES, "Plan.pdf": "" }, ({ serving }) => (serving.replies["/vault/search"] = json(pages)));
+    const opened: string[] = [];
+    house.app.workspace.openLinkText = async (link: string) => void opened.push(link);
+    house.run("search");
+    fill(document.querySelector(".vaultbridge-search input"), "plan");
+    await expect.poll(() => document.querySelectorAll(".vaultbridge-hit").length).toBe(2);
+    document.querySelector<HTMLElement>(".vaultbridge-hit")?.click();
+    await expect.poll(() => opened).toEqual(["Plan.pdf#page=3"]);
   });
 
   it("asks once for what is typed quickly", async () => {

@@ -6,7 +6,7 @@ import { snapshot } from "../bridge/snapshots";
 import { App, type Plugin, type MarkdownView, twin } from "../twin/obsidian";
 
 const MANIFEST = { id: "vaultbridge", name: "Vaultbridge", version: "0.1.0" };
-const HEALTH = { status: "ok", name: "vaultbridge", version: "0.1.0", models: {} };
+const HEALTH = { status: "ok", name: "vaultbridge", version: "0.1.0" };
 
 const open: House[] = [];
 

@@ -59,7 +59,7 @@ describe("prompts", () => {
   });
 });
 
-it("links and tags are suggested from notes that are there", async () => {
+describe("links and tags", () => {
   const hit = (note: string) => ({
     note,
     heading: [],
@@ -71,19 +71,74 @@ it("links and tags are suggested from notes that are there", async () => {
     reasons: [],
   });
   const notes = { "Bees.md": "#insects #garden", "Wasps.md": "#insects", "Linked.md": "#garden" };
-  const house = await House.of(notes, ({ serving }) => {
-    const hits = Object.keys(notes).map(hit);
-    serving.replies["/vault/related"] = json({ hits, freshness: { wanted: 0, visible: 0, pending: 0 } });
+  const hits = Object.keys(notes).map(hit);
+  const toggle = (value: string) => document.querySelector<HTMLInputElement>(`[aria-label="${value}"]`);
+
+  async function suggesting(more: Record<string, string> = {}) {
+    const house = await House.of({ ...notes, ...more }, ({ serving }) => {
+      serving.replies["/vault/related"] = json({ hits, freshness: { wanted: 0, visible: 0, pending: 0 } });
+    });
+    const view = await house.note("Hive.md", "The hive, see [[Linked]] #garden. |");
+    house.run("prompt-links");
+    await expect.poll(() => house.chats).toBe(1);
+    return { house, view };
+  }
+
+  it("are those that are there, and the model says which of them fit", async () => {
+    const { house, view } = await suggesting();
+    expect([...document.querySelectorAll(".modal .setting-item-name")].map(({ textContent }) => textContent)).toEqual([
+      "Links", "[[Bees]]", "[[Wasps]]", "Tags", "#insects", "",
+    ]);
+    expect(asked(house)).toContain("Notes:\n[[Bees]]\n[[Wasps]]\n\nTags:\n#insects");
+    for (const piece of ["[[Bees]]\n#ins", "ects\n#invented [[Nowhere]]"]) house.speaking.say(piece);
+    house.speaking.end();
+    await expect.poll(() => toggle("#insects")?.checked).toBe(true);
+    expect(toggle("[[Bees]]")?.checked).toBe(true);
+    expect(toggle("[[Wasps]]")?.checked).toBe(false);
+    press("Add");
+    expect(view.editor.getValue()).toContain("#garden. [[Bees]]");
+    await expect.poll(() => house.app.vault.getFileByPath("Hive.md")?.text).toContain("tags: [insects]");
   });
-  const view = await house.note("Hive.md", "The hive, see [[Linked]] #garden. |");
-  house.run("suggest");
-  await expect.poll(() => [...document.querySelectorAll(".modal .setting-item-name")].map(({ textContent }) => textContent)).toEqual([
-    "Links", "[[Bees]]", "[[Wasps]]", "Tags", "#insects", "",
-  ]);
-  for (const label of ["[[Bees]]", "#insects"]) document.querySelector<HTMLInputElement>(`[aria-label="${label}"]`)?.click();
-  press("Add");
-  expect(view.editor.getValue()).toContain("#garden. [[Bees]]");
-  await expect.poll(() => house.app.vault.getFileByPath("Hive.md")?.text).toContain("tags: [insects]");
+
+  it("are the user's to choose, whatever the model says", async () => {
+    const { house, view } = await suggesting();
+    toggle("[[Bees]]")?.click();
+    toggle("[[Bees]]")?.click();
+    house.speaking.say("[[Bees]]\n[[Wasps]]\n");
+    await expect.poll(() => toggle("[[Wasps]]")?.checked).toBe(true);
+    expect(toggle("[[Bees]]")?.checked).toBe(false);
+    press("Add");
+    expect(house.speaking.gone).toBe(true);
+    expect(view.editor.getValue()).toContain("#garden. [[Wasps]]");
+  });
+
+  it("are asked for in the words of a note", async () => {
+    const { house } = await suggesting({ "Prompts/Mine.md": "---\nvaultbridge: links\noutput: links\n---\nOf {{tags}} which?" });
+    expect(asked(house)).toBe("Of #insects which?");
+  });
+
+  it("are offered without a model as well", async () => {
+    const house = await House.of(notes, ({ serving }) => {
+      serving.replies["/vault/related"] = json({ hits, freshness: { wanted: 0, visible: 0, pending: 0 } });
+      serving.replies["/v1/chat/completions"] = json({ error: { message: "No model.", code: "model_missing" } }, 503);
+    });
+    await house.note("Hive.md", "The hive |");
+    house.run("prompt-links");
+    await expect.poll(() => document.querySelector(".modal")?.textContent).toContain("The server has no model for this. No model.");
+    expect(toggle("[[Bees]]")).not.toBeNull();
+  });
+});
+
+it("dialogs and what they ask for end with the plugin", async () => {
+  const house = await House.of({});
+  await house.note("Bees.md", "The hive stands.|");
+  house.run("prompt-title");
+  await expect.poll(() => house.chats).toBe(1);
+  house.run("prompt");
+  expect(document.querySelectorAll(".modal")).toHaveLength(2);
+  house.unload();
+  expect(house.speaking.gone).toBe(true);
+  expect(document.querySelectorAll(".modal")).toHaveLength(0);
 });
 
 it("texts are in the app's language", async () => {

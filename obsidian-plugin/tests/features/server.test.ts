@@ -36,13 +36,39 @@ describe("the status bar", () => {
   });
 });
 
+describe("the panel", () => {
+  it("says which rules leave notes out", async () => {
+    const exclusions = [
+      { reason: ".vaultbridgeignore: Drafts/", notes: 12 },
+      { reason: "private: its front matter says so", notes: 3 },
+      { reason: "a rule of tomorrow", notes: 1 },
+    ];
+    const house = await House.of({}, ({ serving }) => (serving.replies["/vault/status"] = json({ ...STATUS, exclusions })));
+    await expect.poll(bar).toBe("Vaultbridge: ready");
+    house.run("status");
+    expect([...document.querySelectorAll(".vaultbridge-exclusions li")].map(({ textContent }) => textContent)).toEqual([
+      "“Drafts/” in .vaultbridgeignore (12)", "Marked private (3)", "a rule of tomorrow (1)",
+    ]);
+  });
+
+  it("says how long indexing will take", async () => {
+    const status = { ...STATUS, freshness: { wanted: 1, visible: 0, pending: 9 }, progress: { notes_done: 1, notes_total: 9, seconds_left: 280, paused: "" } };
+    const house = await House.of({}, ({ serving }) => (serving.replies["/vault/status"] = json(status)));
+    await expect.poll(bar).toContain("indexing");
+    house.run("status");
+    expect(dialog()).toContain("About 5 minutes left.");
+  });
+});
+
 describe("another vault", () => {
   it("is not asked anything until the user accepts it", async () => {
     const house = await House.of({ "A.md": "Text" }, ({ app }) => {
       app.saveLocalStorage("vaultbridge", { vault: "", welcomed: true });
     });
     await expect.poll(bar).toBe("Vaultbridge: other vault");
-    expect(house.serving.requests.every(({ headers, url }) => url.endsWith("/health") || url.endsWith("/status") || headers.get("X-Vaultbridge-Vault") === "none")).toBe(true);
+    const telling = ["/health", "/vault/status", "/vault/events"];
+    const others = house.serving.requests.filter(({ url }) => !telling.includes(new URL(url).pathname));
+    expect(others.filter(({ headers }) => headers.get("X-Vaultbridge-Vault") !== "none")).toEqual([]);
     house.run("status");
     expect(dialog()).toContain("“My Vault”");
     press("This is my vault");
@@ -86,18 +112,53 @@ describe("settings", () => {
   const control = (label: string): HTMLInputElement | null => document.querySelector(`[aria-label="${label}"]`);
 
   it("are kept: for the vault, for this device, and the token among the secrets", async () => {
-    const house = await House.of({}, ({ serving }) => (serving.replies["/v1/models"] = json({ data: [{ id: "gemma" }, { id: "gemma@vault" }, { id: "fakes" }] })));
+    const house = await House.of({});
     await expect.poll(bar).toBe("Vaultbridge: ready");
     open(house);
     fill(control("Folder for chats"), "Talks");
     fill(control("Server address"), "http://192.168.1.2:1234/");
     fill(control("Token"), "sesame");
-    await expect.poll(() => [...(control("Model")?.querySelectorAll("option") ?? [])].map(({ textContent }) => textContent)).toEqual(["As the server is set", "gemma"]);
     expect(house.app.data.get("vaultbridge")).toMatchObject({ chatFolder: "Talks" });
     expect(JSON.stringify(house.app.data.get("vaultbridge"))).not.toMatch(/sesame|192/);
     expect(house.app.loadLocalStorage("vaultbridge")).toMatchObject({ address: "http://192.168.1.2:1234/" });
     await expect.poll(() => house.serving.requests.at(-1)?.url).toContain("http://192.168.1.2:1234/");
     expect(house.serving.requests.at(-1)?.headers.get("Authorization")).toBe("Bearer sesame");
+  });
+
+  it("choose the models of those that the server has", async () => {
+    const choices = ["gemma", "smol"];
+    const roles = (chosen: string) => ({
+      chat: { model: chosen || "smol", chosen, choices },
+      completion: { model: "smol", chosen: "", choices },
+      embed: { model: "e5", chosen: "bge-m3", choices: ["bge-m3", "e5"] },
+      rerank: { model: "", chosen: "", choices: [] },
+    });
+    const house = await House.of({}, ({ serving }) => {
+      serving.replies["/vault/roles"] = ({ body }) => json(roles((body as { model: string } | undefined)?.model ?? ""))();
+    });
+    await expect.poll(bar).toBe("Vaultbridge: ready");
+    open(house);
+    const writing = () => document.querySelector<HTMLSelectElement>("[aria-label=Writing]");
+    const described = (label: string) => document.querySelector(`[aria-label=${label}]`)?.closest(".setting-item")?.textContent;
+    await expect.poll(() => [...(writing()?.options ?? [])].map(({ text }) => text)).toEqual(["As the server is set", ...choices]);
+    expect(described("Writing")).toContain("In use: smol.");
+    expect(described("Meaning")).toContain("In use: e5. With the next start of the server: bge-m3.");
+    expect(described("Ranking")).toContain("None is in use.");
+    const select = writing() ?? expect.fail();
+    select.value = "gemma";
+    select.dispatchEvent(new Event("change"));
+    await expect.poll(() => described("Writing")).toContain("In use: gemma.");
+    expect(house.asked("/vault/roles")).toEqual({ role: "chat", model: "gemma" });
+  });
+
+  it("say nothing of the models of another vault", async () => {
+    const house = await House.of({}, ({ app }) => {
+      app.saveLocalStorage("vaultbridge", { vault: "another", welcomed: true });
+    });
+    await expect.poll(bar).toBe("Vaultbridge: other vault");
+    open(house);
+    await expect.poll(() => house.serving.requests.filter(({ url }) => url.endsWith("/status")).length).toBe(2);
+    expect(house.serving.requests.some(({ url }) => url.endsWith("/vault/roles"))).toBe(false);
   });
 
   it("of the program are for desktops", async () => {

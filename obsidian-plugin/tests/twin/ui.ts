@@ -248,6 +248,10 @@ class ToggleComponent {
     this.toggleEl = parent.createEl("input", { attr: { type: "checkbox", "aria-label": label } });
   }
 
+  getValue(): boolean {
+    return this.toggleEl.checked;
+  }
+
   setValue(on: boolean): this {
     this.toggleEl.checked = on;
     return this;

@@ -14,10 +14,13 @@ from vaultbridge.chat.known_links import KnownLinks, quoted_places
 from vaultbridge.core.notes import NotePath
 
 BEES = replace(update(chunk("Garden/Bees.md", "Text.", heading=["Bees", "C# | F^"])).note, aliases=("Honey bees",))
-PATHS = [NotePath(path) for path in ("Garden/Bees.md", "A/Plan.md", "B/Plan.md", "红烧肉.md")]
+SOIL = update(chunk("x/Soil.pdf", "Clay.", heading=["page=3"])).note
+PATHS = [
+    NotePath(path) for path in ("Garden/Bees.md", "A/Plan.md", "B/Plan.md", "红烧肉.md", "x/Soil.pdf", "Cafe\u0301.md")
+]
 KNOWN = KnownLinks(
     LinkWriter(PATHS),
-    {BEES.state.path: BEES},
+    {note.state.path: note for note in (BEES, SOIL)},
     quoted_places(["See [[Ghost]] and [[Plan#Later|later]].", "![[picture.png]]"]),
 )
 
@@ -39,7 +42,9 @@ def links() -> LinkFilter:
         "[[Ghost]] [[ghost|stands in the prompt]]",
         "[[Plan#Later]]",
         "![[picture.png]]",
-        "[bees](Garden/Bees.md) [web](https://example.org/a.md) [file](a.pdf)",
+        "[bees](Garden/Bees.md) [web](https://example.org/a.md) [file](a.zip)",
+        "[[soil.pdf#page=3]] [soil](x/Soil.pdf#page=3)",
+        "[[Caf\u00e9]] [[cafe\u0301|decomposed]]",
         "`[[Nowhere]]`",
         "```\n[[Nowhere]]\n\n[[Nowhere]]\n```",
         "[x] a[0] [1] [[ ]] [[]] [[open",
@@ -62,6 +67,7 @@ def test_real_links_code_and_what_is_no_link_stay(text: str) -> None:
         ("See [[C/Plan]].", "See C/Plan."),
         ("See [this](Nowhere.md#part).", "See this."),
         ("[[Nowhere]][[Bees]]", "Nowhere[[Bees]]"),
+        ("See [[Soil]], [[Sand.pdf#page=1|sand]] and [silt](Silt.pdf).", "See Soil, sand and silt."),
     ],
 )
 def test_invented_links_become_words(text: str, shown: str) -> None:
@@ -76,6 +82,7 @@ def test_invented_links_become_words(text: str, shown: str) -> None:
         ("![[Bees#^a1b2]]", "![[Bees]]"),
         ("[[红烧肉#炖煮]]", "[[红烧肉]]"),
         ("[they](Garden/Bees.md#Dance)", "[they](Garden/Bees.md)"),
+        ("[[Soil.pdf#page=4]]", "[[Soil.pdf]]"),
     ],
 )
 def test_headings_that_are_not_known_go(text: str, shown: str) -> None:

@@ -16,13 +16,14 @@ class FakeClock:
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._start = now
         self._passed = 0.0
+        self._jumped = 0.0
         self._order = count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._slept = asyncio.Event()
 
     def now(self) -> float:
         """Seconds since 1970."""
-        return self._start + self._passed
+        return self._start + self._passed + self._jumped
 
     def monotonic(self) -> float:
         """Seconds since the clock was made."""
@@ -49,6 +50,10 @@ class FakeClock:
                 future.set_result(None)
                 await _others_run()
         self._passed = end
+
+    def jump(self, seconds: float) -> None:
+        """Set the time of day; what never jumps does not, as while a computer sleeps."""
+        self._jumped += seconds
 
     async def asleep(self, seconds: float) -> None:
         """Wait until somebody waits for ``seconds`` or longer: work in threads takes its own time to get there."""

@@ -63,6 +63,11 @@ class FakeDecoder:
         return self._batch
 
     @property
+    def vocabulary(self) -> int:
+        """The bytes, and the end."""
+        return END + 1
+
+    @property
     def rewinds(self) -> bool:
         """Drafts are fine."""
         return True

@@ -18,6 +18,10 @@ class FakeEmbeddings:
         self.questions: list[str] = []
         self.failure: VaultbridgeError | None = None
 
+    def now(self) -> FakeEmbeddings:
+        """Itself: no other will take its place."""
+        return self
+
     async def info(self) -> EmbedderInfo:
         """What the embedder is. Raises ``failure``."""
         if self.failure is not None:

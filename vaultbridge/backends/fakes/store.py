@@ -13,10 +13,11 @@ import numpy as np
 
 from vaultbridge.backends.link_graph import LinkGraph
 from vaultbridge.backends.multi_vectors import packed, unpacked
+from vaultbridge.backends.precedence import foremost
 from vaultbridge.backends.words import Words
 from vaultbridge.core.errors import StoreMismatch
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate
-from vaultbridge.core.search import Embedding, Scope, Scored, StoreCounts, Vector
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, Row, folded, note_name
+from vaultbridge.core.search import Embedding, Scope, Scored, Storage, StoreCounts, Vector
 
 # A run of letters, digits and underscores; Chinese, Japanese and Korean a character at a time.
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
@@ -31,14 +32,28 @@ class FakeStore:
         self._spaces: dict[str, dict[str, Embedding]] = {}
         self._dimensions: dict[str, int] = {}
         self._fingerprint: str | None = None
+        self._served: str | None = None
         self._words = Words()
 
     async def use_vectors(self, fingerprint: str, dimensions: int) -> None:
         """Serve and fill the vectors of this fingerprint from now on. Raises StoreMismatch for other dimensions."""
+        await self.fill_vectors(fingerprint, dimensions)
+        self._served = fingerprint
+
+    async def serve_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Answer questions in this space from now on, whichever one is filled."""
+        self._open(fingerprint, dimensions)
+        self._served = fingerprint
+
+    async def fill_vectors(self, fingerprint: str, dimensions: int) -> None:
+        """Fill this space from now on; questions go on in the one that is served, if there is one."""
+        self._open(fingerprint, dimensions)
+        self._fingerprint = fingerprint
+
+    def _open(self, fingerprint: str, dimensions: int) -> None:
         if self._dimensions.setdefault(fingerprint, dimensions) != dimensions:
             raise StoreMismatch("The index holds vectors of other dimensions.", "Run `vaultbridge index --rebuild`.")
         self._spaces.setdefault(fingerprint, {})
-        self._fingerprint = fingerprint
 
     async def vector_tables(self) -> dict[str, int]:
         """How many vectors are stored, by fingerprint."""
@@ -49,16 +64,29 @@ class FakeStore:
         return [self._notes[path] for path in sorted(self._notes)]
 
     async def paths(self) -> Set[NotePath]:
-        """Every note's path."""
-        return frozenset(self._notes)
+        """Every note's path, but for those that are left out."""
+        return frozenset(note.state.path for note in self._shown())
 
     async def note(self, path: NotePath) -> IndexedNote | None:
-        """One note's receipt."""
-        return self._notes.get(path)
+        """One note's receipt; None for one that is left out."""
+        note = self._notes.get(path)
+        return None if note is None or note.left_out else note
 
     async def chunks(self, path: NotePath) -> list[Chunk]:
         """One note's chunks in their order."""
         return sorted(self._chunks.get(path, ()), key=lambda chunk: chunk.ordinal)
+
+    async def rows(self) -> list[Row]:
+        """Every chunk's row, sorted by note and ordinal."""
+        space = self._space()
+        rows = [
+            Row(chunk.note, chunk.ordinal, chunk.span, chunk.digest, chunk.digest in space) for chunk in self._rows()
+        ]
+        return sorted(rows, key=lambda row: (row.note, row.ordinal))
+
+    async def unfound(self, notes: Sequence[NotePath]) -> list[NotePath]:
+        """None: words are looked up in the chunks themselves."""
+        return []
 
     async def replace(self, updates: Sequence[NoteUpdate], removed: Sequence[NotePath] = ()) -> None:
         """Write a batch of notes, all at once."""
@@ -87,7 +115,7 @@ class FakeStore:
 
     async def dense(self, vector: Vector, scope: Scope, limit: int) -> list[Scored]:
         """The chunks nearest to ``vector`` by cosine, best first; those without a vector are not seen."""
-        space = self._space()
+        space = self._asked()
         rows = [chunk for chunk in self._rows() if chunk.digest in space and self._visible(chunk.note, scope)]
         # One by one: in a matrix product, equal rows may differ in the last bit, by where they stand.
         cosines = {
@@ -98,7 +126,7 @@ class FakeStore:
 
     async def sparse(self, weights: Mapping[int, float], scope: Scope, limit: int) -> list[Scored]:
         """The chunks whose learned sparse vectors have the greatest product with ``weights``, above 0, best first."""
-        space = self._space()
+        space = self._asked()
         hits = []
         for chunk in self._rows():
             if chunk.digest in space and self._visible(chunk.note, scope):
@@ -108,32 +136,35 @@ class FakeStore:
 
     async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored vectors among ``digests``, float32, as precise as float16."""
-        space = self._space()
+        space = self._asked()
         return {digest: space[digest].dense for digest in digests if digest in space}
 
     async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
         """The notes that each of ``paths`` links to, then those that link to it, resolved as Obsidian does."""
-        graph = LinkGraph().after(self._notes.values(), frozenset())
+        graph = LinkGraph().after(self._shown(), frozenset())
         return {path: graph.neighbours(path) for path in paths}
 
     async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, a byte a number."""
-        space = self._space()
+        space = self._asked()
         kept = {digest: space[digest].multi for digest in digests if digest in space}
         return {digest: unpacked(packed(multi)) for digest, multi in kept.items() if multi is not None and len(multi)}
 
     async def unembedded(self, limit: int) -> list[Chunk]:
-        """Chunks that have no vector yet, one for each digest, of the newest notes first."""
+        """Chunks that have no vector yet, one for each digest, of the newest and the most linked notes first."""
         if self._fingerprint is None:
             return []
         space = self._space()
-        newest = sorted(
-            self._rows(), key=lambda chunk: (-self._notes[chunk.note].state.mtime_ns, chunk.note, chunk.ordinal)
-        )
+        ages = {
+            chunk.note: -float(self._notes[chunk.note].state.mtime_ns)
+            for chunk in self._rows()
+            if chunk.digest not in space
+        }
         missing: dict[str, Chunk] = {}
-        for chunk in newest:
-            if chunk.digest not in space:
-                missing.setdefault(chunk.digest, chunk)
+        for note in foremost(ages, LinkGraph().after(self._shown(), frozenset())):
+            for chunk in sorted(self._chunks[note], key=lambda chunk: chunk.ordinal):
+                if chunk.digest not in space:
+                    missing.setdefault(chunk.digest, chunk)
         return list(missing.values())[:limit]
 
     async def put_vectors(self, vectors: Mapping[str, Embedding]) -> None:
@@ -149,8 +180,13 @@ class FakeStore:
     async def counts(self) -> StoreCounts:
         """How much is stored."""
         rows, space = self._rows(), self._space()
-        unreadable = sum(bool(note.reason) for note in self._notes.values())
-        return StoreCounts(len(self._notes), unreadable, len(rows), sum(chunk.digest in space for chunk in rows))
+        shown = self._shown()
+        unreadable = sum(bool(note.reason) for note in shown)
+        return StoreCounts(len(shown), unreadable, len(rows), sum(chunk.digest in space for chunk in rows))
+
+    async def storage(self) -> Storage:
+        """Nothing is on the disk."""
+        return Storage(0, 0)
 
     async def maintain(self) -> None:
         """Drop the vectors that no chunk uses."""
@@ -159,19 +195,39 @@ class FakeStore:
             for orphan in space.keys() - used:
                 del space[orphan]
 
+    @property
+    def damage(self) -> str:
+        """There are no files that could be."""
+        return ""
+
+    async def mend(self) -> None:
+        """There is nothing to mend."""
+
+    async def purge(self) -> None:
+        """There is no disk; the vectors that no chunk uses go."""
+        await self.maintain()
+
     async def close(self) -> None:
         """There is nothing to let go of."""
+
+    def _shown(self) -> list[IndexedNote]:
+        return [note for note in self._notes.values() if not note.left_out]
 
     def _rows(self) -> list[Chunk]:
         return [chunk for chunks in self._chunks.values() for chunk in chunks]
 
     def _space(self) -> dict[str, Embedding]:
+        """What is filled."""
         return {} if self._fingerprint is None else self._spaces[self._fingerprint]
+
+    def _asked(self) -> dict[str, Embedding]:
+        """What questions are answered from."""
+        return self._space() if self._served is None else self._spaces[self._served]
 
     def _visible(self, path: NotePath, scope: Scope) -> bool:
         note = self._notes[path]
         written = note.state.written
-        title = path.rsplit("/", 1)[-1].removesuffix(".md").casefold()
+        title = folded(note_name(path))
         parents = {""} | {path[:at] for at, character in enumerate(path) if character == "/"}
         tags: set[str] = set()
         for tag in note.tags:
@@ -180,7 +236,7 @@ class FakeStore:
         return (
             path not in scope.exclude
             and (not scope.notes or path in scope.notes)
-            and (not scope.names or any(name.casefold() in title for name in scope.names))
+            and (not scope.names or any(folded(name) in title for name in scope.names))
             and (not scope.folders or any(folder.strip("/") in parents for folder in scope.folders))
             and (not scope.tags or any(tag.removeprefix("#").casefold() in tags for tag in scope.tags))
             and (scope.since is None or written >= scope.since)

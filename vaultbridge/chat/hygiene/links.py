@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 
-from vaultbridge.chat.citations import NOTE_SUFFIX
 from vaultbridge.chat.known_links import KnownLinks
 from vaultbridge.chat.stream import InlineFilter
+from vaultbridge.vault.formats import is_note
 from vaultbridge.vault.inline import local_link, wikilink
 
 
 class LinkFilter(InlineFilter):
     """Leaves real links as they are written; an invented one becomes plain words, an invented heading goes.
 
-    Markdown links are read if they lead to a ``.md`` file of the vault.
+    Markdown links are read if they lead to a file of the vault that is a note.
     """
 
     TOKEN = (
@@ -45,7 +45,7 @@ class LinkFilter(InlineFilter):
 
     def _markdown(self, token: re.Match[str]) -> str:
         found = local_link(token["to"])
-        if found is None or not found[0].casefold().endswith(NOTE_SUFFIX):
+        if found is None or not is_note(found[0]):
             return token[0]
         real = self._known.real(*found)
         if real is None:

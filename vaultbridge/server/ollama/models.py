@@ -108,12 +108,12 @@ def show(services: Services, name: str) -> ShowView:
 
 
 def running(services: Services) -> ProcessesView:
-    """The models that are loaded at this moment; embedder and reranker stay."""
-    names = services.names
-    ids = {"embedder": names.embedder, "reranker": names.reranker}
-    staying = [ids[model.name] for model in services.models if model.state == "ready" and model.name in ids]
-    models = [_running(services, one) for one in services.fleet.loaded()]
-    return {"models": [*models, *(_running(services, Loaded(name)) for name in staying)]}
+    """The models that are loaded at this moment."""
+    ids = {"embedder": services.names.embedder, "reranker": services.names.reranker}
+    search = [
+        Loaded(ids[model.name], expires=model.expires) for model in services.search_models if model.state == "ready"
+    ]
+    return {"models": [_running(services, one) for one in (*services.fleet.loaded(), *search)]}
 
 
 def _tag(services: Services, name: str) -> ModelView:

@@ -9,15 +9,15 @@ import json
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vaultbridge.core.dialogue import Continuation, Conversation, Grammar, Message, Prompt, Sampling, Tool
-from vaultbridge.core.duration import seconds_of
 from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.server.bounds import (
     MOST_TOKENS,
     Count,
     JsonObject,
+    KeepingBody,
     Penalty,
     Probability,
     RepeatPenalty,
@@ -34,20 +34,10 @@ Whole = Annotated[int, _CUT]
 """A number without a fraction; Ollama cuts one off."""
 
 
-KeepAlive = Annotated[FiniteFloat | str, AfterValidator(seconds_of)]
-"""How long a model is wanted in memory when nobody asks it: seconds or a duration, negative for ever."""
-
-
-class _Request(BaseModel):
+class _Request(KeepingBody):
     model_config = ConfigDict(extra="ignore")
 
     model: str = ""
-    keep_alive: KeepAlive | None = None
-
-    @property
-    def keeps(self) -> float | None:
-        """``keep_alive`` in seconds."""
-        return None if self.keep_alive is None else seconds_of(self.keep_alive)
 
     @property
     def id(self) -> str:

@@ -75,7 +75,7 @@ async def responses(request: Request, body: ResponsesBody) -> Response:
 
 
 def _ask(services: Services, request: Request, body: SamplingBody, prompt: Prompt, sampling: Sampling) -> Events:
-    return ask(services, request.headers, body.model, prompt, sampling, body.vaultbridge)
+    return ask(services, request.headers, body.model, prompt, sampling, body.vaultbridge, body.keeps)
 
 
 async def _stream(

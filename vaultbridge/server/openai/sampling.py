@@ -11,6 +11,7 @@ from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.server.bounds import (
     MOST_TOKENS,
     Count,
+    KeepingBody,
     Penalty,
     Probability,
     RepeatPenalty,
@@ -31,7 +32,7 @@ _AS_THEY_ARE = (
 """The fields that are called the same inside."""
 
 
-class SamplingBody(BaseModel):
+class SamplingBody(KeepingBody):
     """A body that asks for an answer."""
 
     model_config = ConfigDict(extra="ignore")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from vaultbridge.core.errors import InvalidRequest
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Query, Scope
-from vaultbridge.retrieve.related import Related, by_note
+from vaultbridge.retrieve.related import Related, by_note, relating
 from vaultbridge.server.services import Services
 from vaultbridge.server.vault.views import SearchView, found_view
 
@@ -54,7 +54,9 @@ async def related_view(services: Services, body: RelatedBody) -> SearchView:
             )
         name = " ".join(dict.fromkeys((receipt.title, *receipt.aliases, *receipt.headings)))
         related = Related(services.store, services.retriever.weights)
-        return await found_view(services, name, await related.to_note(path, name, body.k, exclude))
+        floor = await services.retriever.floor(name)
+        return await found_view(services, name, await related.to_note(path, name, body.k, exclude, floor))
     text = (body.text or "").strip()[-TAIL_CHARACTERS:]
     found = await services.retriever.search(Query(text, Scope(exclude=exclude), limit=_CHUNKS * body.k))
-    return await found_view(services, text, replace(found, hits=by_note(found.hits, body.k)))
+    hits = relating(found.hits, text, await services.retriever.floor(text))
+    return await found_view(services, text, replace(found, hits=by_note(hits, body.k)))

@@ -26,6 +26,7 @@ class RolesView(TypedDict):
 
     chat: RoleView
     completion: RoleView
+    draft: RoleView
     embed: RoleView
     rerank: RoleView
 
@@ -52,6 +53,7 @@ async def roles_view(services: Services) -> RolesView:
     return {
         "chat": view("chat", names.usual("chat"), services.fleet.names),
         "completion": view("completion", names.usual("completion"), services.fleet.names),
+        "draft": view("draft", services.draft(), services.fleet.names),
         "embed": view("embed", names.embedder, (one.name for one in found if one.role == "embedder")),
         "rerank": view("rerank", names.reranker, (one.name for one in found if one.role == "reranker")),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -22,6 +23,7 @@ from vaultbridge.server.openapi import events, replies
 from vaultbridge.server.scrub import without_folders
 from vaultbridge.server.services import Services, services_of
 from vaultbridge.server.sse import event_stream
+from vaultbridge.server.vault.events import StatusEvent, StatusEvents
 from vaultbridge.server.vault.identity import right_vault
 from vaultbridge.server.vault.models import (
     ModelsView,
@@ -33,6 +35,7 @@ from vaultbridge.server.vault.models import (
 )
 from vaultbridge.server.vault.related import MOST_NOTES, RelatedBody, related_view
 from vaultbridge.server.vault.roles import RoleBody, RolesView, choose_model, roles_view
+from vaultbridge.server.vault.verify import VerificationView, verify_view
 from vaultbridge.server.vault.views import NoteView, SearchView, StatusView, note_view, search_view, status_view
 from vaultbridge.server.vault.warm import WarmBody, WarmView, warm_view
 
@@ -122,7 +125,20 @@ async def related(request: Request, body: RelatedBody) -> SearchView:
 @router.get("/status", response_model=None, responses=replies(StatusView))
 async def status(request: Request) -> StatusView:
     """Which vault, how much of it is indexed, how fresh the index is, and what is wrong."""
-    view = await status_view(services_of(request))
+    return await _status(services_of(request))
+
+
+@router.get("/events", response_class=Response, response_model=None, responses=events(StatusEvent))
+async def status_events(request: Request) -> Response:
+    """The status as an event, at once and whenever it changes; without an end."""
+    services = services_of(request)
+    first: StatusEvent = {"type": "status", "status": await _status(services)}
+    watched = StatusEvents(first, partial(_status, services))
+    return event_stream(watched.told(), lambda: watched.last, named=True)
+
+
+async def _status(services: Services) -> StatusView:
+    view = await status_view(services)
     return {**view, "problems": {part: without_folders(problem) for part, problem in view["problems"].items()}}
 
 
@@ -131,6 +147,12 @@ async def note(request: Request, path: str) -> NoteView:
     """One note: indexed or not, when, how many chunks, and if not, why."""
     view = await note_view(services_of(request), NotePath(path))
     return {**view, "reason": without_folders(view["reason"])}
+
+
+@router.post("/verify", response_model=None, responses=replies(VerificationView))
+async def verify(request: Request) -> VerificationView:
+    """Compare the index with a fresh reading of the whole vault, chunk by chunk, and write again what differs."""
+    return await verify_view(services_of(request))
 
 
 @router.post("/warm", response_model=None, responses=replies(WarmView))

@@ -9,6 +9,7 @@ from typing_extensions import NotRequired, TypedDict
 from vaultbridge.chat.citations import LinkWriter
 from vaultbridge.core.notes import NotePath
 from vaultbridge.core.search import Hit, Query
+from vaultbridge.index.note_status import State
 from vaultbridge.retrieve.reasons import Kind, Reason, reasons
 from vaultbridge.retrieve.retriever import Found
 from vaultbridge.server.services import Services
@@ -60,10 +61,31 @@ class CountsView(TypedDict):
 
 
 class ProgressView(TypedDict):
-    """How far the first look at the vault is."""
+    """How far indexing is: notes of the present batch of changes; chunks embedded in a second, as of late.
+
+    ``seconds_left`` until every chunk has its vector, null if nobody knows; ``paused`` says why nothing is embedded
+    though something waits, empty if nothing keeps it.
+    """
 
     notes_done: int
     notes_total: int
+    rate: float
+    seconds_left: float | None
+    paused: str
+
+
+class StorageView(TypedDict):
+    """What the index takes on the disk in bytes, and in how many pieces its tables lie there."""
+
+    bytes: int
+    fragments: int
+
+
+class ExclusionView(TypedDict):
+    """A rule that keeps notes out of the index, and how many."""
+
+    reason: str
+    notes: int
 
 
 class ServedModels(TypedDict):
@@ -77,26 +99,37 @@ class ServedModels(TypedDict):
 class StatusView(TypedDict):
     """Which vault, how much of it is indexed, how fresh the index is, and what is wrong, by what it is wrong with.
 
-    ``embedded`` counts texts since the start.
+    ``embedded`` counts texts since the start. ``states`` says how each model's process does, by its role.
     """
 
     vault: VaultView
     counts: CountsView
     freshness: FreshnessView
     progress: ProgressView
+    storage: StorageView
     embedded: int
     problems: dict[str, str]
     models: ServedModels
+    states: dict[str, str]
+    exclusions: list[ExclusionView]
 
 
 class NoteView(TypedDict):
-    """One note: indexed or not, when (seconds since 1970), how many chunks, and if not, why."""
+    """One note: how the index stands to it, and if it is not indexed, or not whole, why.
+
+    ``indexed``: whether it can be found; ``vectors``: how many of its chunks have one; ``attempts``: failed readings,
+    the next one at ``retry_at`` (as ``indexed_at`` in seconds since 1970).
+    """
 
     note: str
+    state: State
     indexed: bool
     reason: str
     chunks: int
+    vectors: int
     indexed_at: float | None
+    attempts: int
+    retry_at: float | None
 
 
 async def search_view(services: Services, query: Query) -> SearchView:
@@ -132,8 +165,9 @@ def _hit(hit: Hit, writer: LinkWriter, because: Sequence[Reason]) -> HitView:
 
 async def status_view(services: Services) -> StatusView:
     """Which vault, how much of it is indexed, how fresh the index is, and what is wrong."""
-    done, total = services.index.notes_done
+    progress = services.index.progress
     counts = await services.store.counts()
+    storage = await services.store.storage()
     return {
         "vault": {"id": services.vault_id, "name": services.vault_name},
         "counts": {
@@ -143,7 +177,14 @@ async def status_view(services: Services) -> StatusView:
             "vectors": counts.vectors,
         },
         "freshness": freshness_view(services.index.freshness),
-        "progress": {"notes_done": done, "notes_total": total},
+        "progress": {
+            "notes_done": progress.notes_done,
+            "notes_total": progress.notes_total,
+            "rate": round(progress.rate, 1),
+            "seconds_left": progress.seconds_left if progress.seconds_left is None else round(progress.seconds_left),
+            "paused": progress.paused,
+        },
+        "storage": {"bytes": storage.bytes, "fragments": storage.fragments},
         "embedded": services.index.embedded,
         "problems": {
             **services.index.problems,
@@ -154,19 +195,27 @@ async def status_view(services: Services) -> StatusView:
             "embedder": services.names.embedder,
             "reranker": services.names.reranker,
         },
+        "states": {model.name: model.state for model in services.models},
+        "exclusions": [
+            {"reason": reason, "notes": notes}
+            for reason, notes in sorted(services.index.exclusions.items(), key=lambda pair: (-pair[1], pair[0]))
+        ],
     }
 
 
 async def note_view(services: Services, path: NotePath) -> NoteView:
-    """One note: indexed or not, when, how many chunks, and if not, why."""
-    receipt = await services.store.note(path)
-    if receipt is None:
-        reason = services.index.excluded(path) or "not in the vault, or not seen yet"
-        return {"note": path, "indexed": False, "reason": reason, "chunks": 0, "indexed_at": None}
+    """One note: how the index stands to it, and if it is not indexed, or not whole, why."""
+    status = await services.index.note(path)
+    digests = [chunk.digest for chunk in await services.store.chunks(path)]
+    vectors = await services.store.vectors(digests)
     return {
         "note": path,
-        "indexed": receipt.chunks > 0 or not receipt.reason,
-        "reason": receipt.reason,
-        "chunks": receipt.chunks,
-        "indexed_at": receipt.indexed_at,
+        "state": status.state,
+        "indexed": status.indexed,
+        "reason": status.reason,
+        "chunks": status.chunks,
+        "vectors": sum(digest in vectors for digest in digests),
+        "indexed_at": status.indexed_at,
+        "attempts": status.attempts,
+        "retry_at": status.retry_at,
     }

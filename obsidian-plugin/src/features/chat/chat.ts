@@ -2,6 +2,7 @@ import { Component, type Plugin } from "obsidian";
 import type { Client } from "../../bridge/client";
 import type { Translate } from "../../i18n";
 import type { Settings } from "../../settings";
+import type { Dialogs } from "../dialogs";
 import { reveal } from "../panes";
 import { HOVER_SOURCE } from "../places";
 import { Archive } from "./archive";
@@ -12,6 +13,7 @@ export class Chat extends Component {
   constructor(
     private readonly plugin: Plugin,
     private readonly client: Client,
+    private readonly dialogs: Dialogs,
     private readonly settings: Settings,
     private readonly t: Translate,
   ) {
@@ -19,9 +21,9 @@ export class Chat extends Component {
   }
 
   override onload(): void {
-    const { client, plugin, settings, t } = this;
+    const { client, dialogs, plugin, settings, t } = this;
     const archive = new Archive(plugin.app, settings);
-    plugin.registerView(CHAT_VIEW, (leaf) => new ChatView(leaf, client, settings, archive, t));
+    plugin.registerView(CHAT_VIEW, (leaf) => new ChatView(leaf, client, dialogs, settings, archive, t));
     plugin.registerHoverLinkSource(HOVER_SOURCE, { display: plugin.manifest.name, defaultMod: true });
     plugin.addRibbonIcon("message-circle-question", t("command.chat"), () => void this.open());
     plugin.addCommand({ id: "chat", name: t("command.chat"), callback: () => void this.open() });

@@ -7,6 +7,7 @@ import { sources } from "../../chat/answer";
 import { type Change, Session } from "../../chat/session";
 import type { Translate } from "../../i18n";
 import type { Settings } from "../../settings";
+import type { Dialogs } from "../dialogs";
 import { troubleText } from "../trouble";
 import type { Archive } from "./archive";
 import { ChatNotesModal } from "./chat_notes_modal";
@@ -43,6 +44,7 @@ export class ChatView extends ItemView implements HoverParent {
   constructor(
     leaf: WorkspaceLeaf,
     client: Client,
+    private readonly dialogs: Dialogs,
     private readonly settings: Settings,
     private readonly archive: Archive,
     private readonly t: Translate,
@@ -50,8 +52,8 @@ export class ChatView extends ItemView implements HoverParent {
     super(leaf);
     this.session = new Session(client, {
       asking: () => {
-        const { grounding, model } = settings.values;
-        return { model, vaultbridge: grounds(this.scopes.scope, grounding, archive.notes().map(({ path }) => path)) };
+        const own = archive.notes().map(({ path }) => path);
+        return { vaultbridge: grounds(this.scopes.scope, settings.values.grounding, own) };
       },
       words: (error) => troubleText(error, t),
       newId: () => crypto.randomUUID().slice(0, 8),
@@ -61,7 +63,7 @@ export class ChatView extends ItemView implements HoverParent {
     this.earlier = this.scroller.createEl("button", { text: t("chat.earlier"), cls: "vaultbridge-earlier", attr: { type: "button" } });
     this.list = this.scroller.createDiv({ cls: "vaultbridge-turns", attr: { role: "log", "aria-label": t("chat.title") } });
     const below = this.contentEl.createDiv({ cls: "vaultbridge-below" });
-    this.scopes = this.addChild(new ScopeBar(this.app, below, t));
+    this.scopes = this.addChild(new ScopeBar(this.app, below, dialogs, t));
     this.composer = this.addChild(
       new Composer(
         below,
@@ -94,7 +96,7 @@ export class ChatView extends ItemView implements HoverParent {
       this.begin(Conversation.empty, null);
     });
     this.addAction("history", this.t("chat.history"), () => {
-      new ChatNotesModal(this.app, this.archive.notes(), this.t, (file) => void this.openNote(file)).open();
+      this.dialogs.open(new ChatNotesModal(this.app, this.archive.notes(), this.t, (file) => void this.openNote(file)));
     });
     this.register(
       this.session.subscribe((change) => {
@@ -126,7 +128,7 @@ export class ChatView extends ItemView implements HoverParent {
 
   private begin(conversation: Conversation, note: TFile | null): void {
     this.note = note;
-    this.created = new Date();
+    this.created = note === null ? new Date() : new Date(note.stat.ctime);
     this.window = WINDOW;
     this.session.open(conversation);
     this.composer.focus();

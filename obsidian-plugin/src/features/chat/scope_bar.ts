@@ -1,8 +1,10 @@
 import { type App, Component, FuzzySuggestModal } from "obsidian";
 import { type Scope, type ScopeKind, wholeVault } from "../../chat/scope";
 import type { Translate } from "../../i18n";
+import type { Dialogs } from "../dialogs";
 import { tagsOf } from "../tags";
 
+const STEPS = new Map([["ArrowRight", 1], ["ArrowDown", 1], ["ArrowLeft", -1], ["ArrowUp", -1]]);
 const KINDS: readonly ScopeKind[] = ["vault", "note", "folder", "tag", "none"];
 
 /** Chips for what an answer may rest on. Note and folder are those of the note that is open. */
@@ -14,6 +16,7 @@ export class ScopeBar extends Component {
   constructor(
     private readonly app: App,
     parent: HTMLElement,
+    private readonly dialogs: Dialogs,
     private readonly t: Translate,
   ) {
     super();
@@ -26,6 +29,10 @@ export class ScopeBar extends Component {
         this.show();
       }),
     );
+    this.registerDomEvent(this.element, "keydown", (event) => {
+      const step = STEPS.get(event.key);
+      if (step !== undefined) this.focusNext(step);
+    });
     this.show();
   }
 
@@ -43,8 +50,16 @@ export class ScopeBar extends Component {
   }
 
   private show(): void {
+    const focused = this.element.contains(this.element.ownerDocument.activeElement);
     this.element.empty();
     for (const kind of KINDS) this.addChip(kind);
+    if (focused) this.element.querySelector<HTMLElement>("[aria-checked=true]")?.focus();
+  }
+
+  private focusNext(step: number): void {
+    const chips = Array.from(this.element.querySelectorAll<HTMLButtonElement>("button:enabled"));
+    const at = chips.findIndex((chip) => chip === chip.ownerDocument.activeElement);
+    chips.at((at + step) % chips.length)?.focus();
   }
 
   private addChip(kind: ScopeKind): void {
@@ -69,10 +84,11 @@ export class ScopeBar extends Component {
   }
 
   private chooseTag(): void {
-    new TagModal(this.app, this.t, (tag) => {
+    const choose = (tag: string): void => {
       this.tag = tag;
       this.choose("tag");
-    }).open();
+    };
+    this.dialogs.open(new TagModal(this.app, this.t, choose));
   }
 }
 

@@ -26,6 +26,8 @@ export class TurnView extends Component {
   private readonly answer = this.element.createDiv({ cls: "vaultbridge-answer markdown-rendered" });
   private readonly foot = this.element.createDiv({ cls: "vaultbridge-foot" });
   private readonly rendering: Rendering;
+  private siblings: readonly Turn[] = [];
+  private editing = false;
 
   constructor(
     private readonly app: App,
@@ -60,8 +62,9 @@ export class TurnView extends Component {
   /** Show the turn as it is now; `siblings` are the branches here, this one included. */
   async show(turn: Turn, siblings: readonly Turn[]): Promise<void> {
     this.turn = turn;
+    this.siblings = siblings;
     const { answer } = turn;
-    this.showQuestion(siblings);
+    this.showQuestion();
     this.element.setAttr("aria-busy", String(isRunning(answer)));
     this.thoughts.toggle(answer.thoughts !== "");
     this.thought.setText(answer.thoughts);
@@ -71,8 +74,9 @@ export class TurnView extends Component {
     else this.showFoot();
   }
 
-  private showQuestion(siblings: readonly Turn[]): void {
-    const { head, t, turn } = this;
+  private showQuestion(): void {
+    const { head, siblings, t, turn } = this;
+    if (this.editing) return;
     head.empty();
     head.createEl("h3", { text: turn.question });
     const bar = head.createSpan({ cls: "vaultbridge-actions" });
@@ -95,15 +99,26 @@ export class TurnView extends Component {
   }
 
   private editQuestion(): void {
-    const { head, t, turn } = this;
+    const { actions, head, t, turn } = this;
+    const end = (): void => {
+      this.editing = false;
+      this.showQuestion();
+      head.querySelector("button")?.focus();
+    };
+    this.editing = true;
     head.empty();
     const input = head.createEl("textarea", { cls: "vaultbridge-input", attr: { "aria-label": t("chat.edit") } });
     input.value = turn.question;
     input.focus();
     input.addEventListener("keydown", (event) => {
-      if (event.isComposing || event.shiftKey || event.key !== "Enter") return;
+      if (event.isComposing || event.shiftKey) return;
+      if (event.key === "Escape") end();
+      if (event.key !== "Enter") return;
       event.preventDefault();
-      if (input.value.trim() !== "") this.actions.edit(turn, input.value.trim());
+      const question = input.value.trim();
+      if (question === "") return;
+      end();
+      actions.edit(turn, question);
     });
   }
 

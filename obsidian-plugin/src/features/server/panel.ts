@@ -4,13 +4,16 @@ import type { Connection } from "../../bridge/connection";
 import type { Status } from "../../bridge/wire";
 import type { Translate } from "../../i18n";
 import type { Settings } from "../../settings";
+import type { Dialogs } from "../dialogs";
 import { troubleText } from "../trouble";
+import { exclusionText, noteText } from "./exclusion_text";
 import type { Server } from "./server";
 import { stateHelp, stateText } from "./state_text";
 
 export interface PanelParts {
   readonly client: Client;
   readonly connection: Connection;
+  readonly dialogs: Dialogs;
   readonly server: Server;
   readonly settings: Settings;
   readonly t: Translate;
@@ -72,7 +75,8 @@ export class Panel extends Modal {
     if ("status" in state) this.showStatus(element, state.status);
   }
 
-  private showStatus(element: HTMLElement, { counts, freshness, models, problems, vault }: Status): void {
+  private showStatus(element: HTMLElement, status: Status): void {
+    const { counts, freshness, models, problems, vault } = status;
     const { t } = this.parts;
     const behind = freshness.wanted - freshness.visible;
     const lines: [string, string][] = [
@@ -84,6 +88,21 @@ export class Panel extends Modal {
     if (counts.unreadable > 0) lines.push([t("panel.unreadable"), String(counts.unreadable)]);
     for (const [part, problem] of Object.entries(problems)) lines.push([t("panel.problem", { part }), problem]);
     for (const [name, text] of lines) new Setting(element).setName(name).setDesc(text);
+    this.showExclusions(element, status);
+  }
+
+  /** Which rules leave notes out, and how many. */
+  private showExclusions(element: HTMLElement, { exclusions }: Status): void {
+    const { t } = this.parts;
+    const line = new Setting(element).setName(t("panel.left-out"));
+    if (exclusions.length === 0) {
+      line.setDesc(t("panel.nothing-left-out"));
+      return;
+    }
+    const list = line.descEl.createEl("ul", { cls: "vaultbridge-exclusions" });
+    for (const { notes, reason } of exclusions) {
+      list.createEl("li", { text: t("panel.exclusion", { notes, rule: exclusionText(reason, t) }) });
+    }
   }
 
   /** Whether the note that is open can be found, and if not, why. */
@@ -93,8 +112,7 @@ export class Panel extends Modal {
     if (file === null) return;
     const line = new Setting(element).setName(t("panel.this-note", { note: file.basename }));
     try {
-      const { chunks, indexed, reason } = await client.note(file.path, this.looking.signal);
-      line.setDesc(indexed ? t("panel.indexed", { passages: chunks }) : t("panel.not-indexed", { reason }));
+      line.setDesc(noteText(await client.note(file.path, this.looking.signal), t));
     } catch (error) {
       line.setDesc(troubleText(error, t));
     }

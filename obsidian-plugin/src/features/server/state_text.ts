@@ -1,4 +1,5 @@
 import type { ServerState } from "../../bridge/connection";
+import type { Status } from "../../bridge/wire";
 import type { Translate } from "../../i18n";
 
 /** The state in a word or two. */
@@ -33,10 +34,16 @@ export function stateHelp(state: ServerState, t: Translate): string {
     case "starting":
       return t("help.starting");
     case "indexing":
-      return t("help.indexing");
+      return [t("help.indexing"), progressText(state.status, t)].filter(Boolean).join(" ");
     case "loading":
       return t("help.loading");
     case "ready":
       return t("help.ready", { notes: state.status.counts.notes });
   }
+}
+
+/** Why it does not go on, or how long it will take; empty if nobody knows. */
+function progressText({ progress }: Status, t: Translate): string {
+  if (progress.paused !== "") return t("help.paused", { reason: progress.paused });
+  return progress.seconds_left === null ? "" : t("help.time-left", { minutes: Math.ceil(progress.seconds_left / 60) });
 }

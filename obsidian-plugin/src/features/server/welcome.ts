@@ -15,16 +15,13 @@ export class Welcome extends Component {
 
   override onload(): void {
     const { plugin, parts } = this;
-    const { connection, settings, t } = parts;
+    const { connection, dialogs, settings, t } = parts;
     const modal = new WelcomeModal(plugin.app, parts);
-    this.register(() => {
-      modal.close();
-    });
     plugin.addCommand({
       id: "set-up",
       name: t("command.set-up"),
       callback: () => {
-        modal.open();
+        dialogs.open(modal);
       },
     });
     if (settings.values.welcomed) return;
@@ -33,7 +30,7 @@ export class Welcome extends Component {
       if (state.kind === "unknown" || state.kind === "starting") return;
       stop();
       void settings.set("welcomed", true);
-      if (state.kind !== "ready") modal.open();
+      if (state.kind !== "ready") dialogs.open(modal);
     });
     this.register(stop);
   }

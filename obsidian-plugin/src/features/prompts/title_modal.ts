@@ -1,13 +1,20 @@
-import { type App, Modal, Notice, Setting, type TFile, normalizePath } from "obsidian";
-import type { Translate } from "../i18n";
-import { titleOf } from "../writing/prompts";
+import { type App, Modal, Notice, Setting, type TFile, type TextComponent, normalizePath } from "obsidian";
+import { isStop } from "../../bridge/errors";
+import type { Translate } from "../../i18n";
+import { titleOf } from "../../writing/prompts";
+import { troubleText } from "../trouble";
 
-/** The title that was made, to be edited before the note is renamed. */
+/** A title as it is made, to be edited before the note is renamed. */
 export class TitleModal extends Modal {
+  private readonly making = new AbortController();
+  private title = "";
+  private edited = false;
+
+  /** `answer` is what the model says, longer each time. */
   constructor(
     app: App,
-    private title: string,
     private readonly file: TFile,
+    private readonly answer: (signal: AbortSignal) => AsyncIterable<string>,
     private readonly t: Translate,
   ) {
     super(app);
@@ -17,10 +24,14 @@ export class TitleModal extends Modal {
     const { t } = this;
     this.setTitle(t("prompt.title"));
     new Setting(this.contentEl).setName(t("prompt.title-label")).addText((text) => {
-      text.setValue(this.title).onChange((title) => (this.title = title));
+      text.setPlaceholder(t("draft.writing")).onChange((title) => {
+        this.title = title;
+        this.edited = true;
+      });
       text.inputEl.addEventListener("keydown", (event) => {
         if (event.key === "Enter" && !event.isComposing) void this.rename();
       });
+      void this.make(text);
     });
     new Setting(this.contentEl)
       .addButton((button) => button.setButtonText(t("prompt.rename")).setCta().onClick(() => void this.rename()))
@@ -30,7 +41,23 @@ export class TitleModal extends Modal {
   }
 
   override onClose(): void {
+    this.making.abort();
     this.contentEl.empty();
+  }
+
+  private async make(text: TextComponent): Promise<void> {
+    try {
+      for await (const answer of this.answer(this.making.signal)) {
+        // What the user types is the title.
+        if (this.edited) return;
+        this.title = titleOf(answer);
+        text.setValue(this.title);
+      }
+    } catch (error) {
+      if (isStop(error)) return;
+      this.close();
+      new Notice(troubleText(error, this.t));
+    }
   }
 
   private async rename(): Promise<void> {
