@@ -90,6 +90,8 @@ class LanceStore:
         self._looking = asyncio.Lock()
         # Readers need no lock, LanceDB's versions are theirs; a clean-up must not overlap with a write.
         self._writing = asyncio.Lock()
+        # One clean-up at a time: a second one would hold tables in versions that the first has left behind.
+        self._tidying = asyncio.Lock()
 
     @classmethod
     async def open(cls, uri: str, bounds: Bounds | None = None) -> LanceStore:
@@ -312,12 +314,13 @@ class LanceStore:
         If notes were deleted since the last time, the disk is purged of them. Files that are damaged are made anew.
         """
         log.debug("maintenance of the index begins")
-        await self._mended(self._maintain)
+        async with self._tidying:
+            await self._mended(self._maintain)
         log.debug("maintenance of the index has ended")
 
     async def _maintain(self) -> None:
         if self._holds_deleted:
-            await self.purge()
+            await self._purge()
             return
         spaces = await self._without_orphans()
         # The lock is taken for each table anew, so that a save waits for one of them at the most.
@@ -328,6 +331,10 @@ class LanceStore:
 
     async def purge(self) -> None:
         """Take off the disk what was deleted: text, words and vectors, in every version, and tables set aside."""
+        async with self._tidying:
+            await self._purge()
+
+    async def _purge(self) -> None:
         self._holds_deleted = False
         tables = [(self._chunks, CHUNK_INDICES), (self._notes, {})]
         tables += [(space.table, VECTOR_INDICES) for space in await self._without_orphans()]
