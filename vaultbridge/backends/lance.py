@@ -335,14 +335,18 @@ class LanceStore:
             await self._purge()
 
     async def _purge(self) -> None:
-        self._holds_deleted = False
-        tables = [(self._chunks, CHUNK_INDICES), (self._notes, {})]
-        tables += [(space.table, VECTOR_INDICES) for space in await self._without_orphans()]
-        for table, indices in tables:
-            async with self._writing, self._looking:
-                with guarded():
-                    await _whole(rewrite(table, indices))
-        await discard(self._uri)
+        self._holds_deleted = False  # now, since more may be deleted meanwhile
+        try:
+            tables = [(self._chunks, CHUNK_INDICES), (self._notes, {})]
+            tables += [(space.table, VECTOR_INDICES) for space in await self._without_orphans()]
+            for table, indices in tables:
+                async with self._writing, self._looking:
+                    with guarded():
+                        await _whole(rewrite(table, indices))
+            await discard(self._uri)
+        except BaseException:
+            self._holds_deleted = True
+            raise
 
     @property
     def damage(self) -> str:
