@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SOURCE := $(VENV)/llama-cpp-python
 CLIENTS := tests/clients
 NODE := $(CLIENTS)/node_modules/.ready
 PLUGIN := obsidian-plugin
@@ -44,8 +45,13 @@ wheel: $(READY) plugin ## build the wheel, with the Obsidian plugin in it, into 
 	@test -f $(PLUGIN)/main.js || { echo "no wheel without the plugin: install npm, then try again"; exit 1; }
 	$(BIN)/python -m hatchling build -t wheel
 
-test: $(READY) models $(NODE) plugin ## run every test
-	$(BIN)/python -m pytest
+# Templates and vocabularies that ship in llama-cpp-python's source only.
+$(SOURCE)/.ready: $(READY)
+	@$(BIN)/python -m pip download --quiet --no-deps --no-binary llama-cpp-python --constraint constraints.txt --dest $(SOURCE) llama-cpp-python
+	@tar xf $(SOURCE)/llama_cpp_python-*.tar.gz -C $(SOURCE) --strip-components=1 && touch $@
+
+test: $(READY) models $(NODE) plugin $(SOURCE)/.ready ## run every test
+	LLAMA_CPP_MODELS=$(CURDIR)/$(SOURCE)/vendor/llama.cpp/models $(BIN)/python -m pytest
 
 clients: $(READY) models $(NODE) ## try every client of docs/clients.md, and write its table anew
 	UPDATE_CLIENTS=1 $(BIN)/python -m pytest $(CLIENTS)
