@@ -198,26 +198,26 @@ class LanceStore:
 
         Every vector is compared, so none is missed; scores are as precise as float16 (about 1e-4).
         """
-        if (space := self._served or self._vectors) is None or limit < 1:
+        if (space := self._asked) is None or limit < 1:
             return []
         reach = (await self._look()).reach(scope)
         return await self._hits(await space.nearest(vector, reach, limit), reach, limit)
 
     async def sparse(self, weights: Mapping[int, float], scope: Scope, limit: int) -> list[Scored]:
         """The chunks whose learned sparse vectors have the greatest product with ``weights``, above 0, best first."""
-        if (space := self._served or self._vectors) is None or limit < 1:
+        if (space := self._asked) is None or limit < 1:
             return []
         reach = (await self._look()).reach(scope)
         return await self._hits(await space.heaviest(weights, reach, limit), reach, limit)
 
     async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored vectors among ``digests``, ``(dimensions,)`` float32 each, as precise as float16."""
-        space = self._served or self._vectors
+        space = self._asked
         return await space.get(set(digests)) if space is not None else {}
 
     async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, a byte a number."""
-        space = self._served or self._vectors
+        space = self._asked
         return await space.multi(set(digests)) if space is not None and digests else {}
 
     async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
@@ -365,6 +365,11 @@ class LanceStore:
                 opened.close()
 
     # --- helpers --------------------------------------------------------------------------------------------------
+
+    @property
+    def _asked(self) -> VectorTable | None:
+        """The vectors that questions are answered from."""
+        return self._served or self._vectors
 
     async def _mended(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it, once more if files had to be made anew for it."""

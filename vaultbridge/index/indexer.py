@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from vaultbridge.core.errors import StoreDamaged, VaultbridgeError
-from vaultbridge.core.notes import Change, FileStat, FileState, IndexedNote, NotePath, NoteUpdate
+from vaultbridge.core.notes import Change, IndexedNote, NotePath, NoteUpdate
 from vaultbridge.core.ports import ChangeSource, ChunkStore, Clock
 from vaultbridge.core.search import Freshness
 from vaultbridge.index.backfill import Backfill
-from vaultbridge.index.diff import diff, pair_moves
+from vaultbridge.index.look import Look
 from vaultbridge.index.note_status import NoteStatus, note_status
 from vaultbridge.index.reader import MOST_ATTEMPTS, NoteReader, left_out
 from vaultbridge.index.reading import FEW_NOTES, Reading
@@ -72,6 +71,7 @@ class Indexer:
         self._on_change = on_change
         self._reading = Reading(NoteReader(vault, clock), pool)
         self._rules = StandingRules(vault.root)
+        self._look = Look(vault, self._rules)
         self._sweep = Sweep(clock)
         self._damage = ""
         # Verifying waits for what is being written, and the other way round.
@@ -240,73 +240,17 @@ class Indexer:
             if new_rules or (everything and (anew or self._rules.outdated)):
                 await self._enforce()
             paths = {path for path in hinted if not self._rules.reason(path)}
-            if everything or len(paths) > MOST_PATHS or self._stand_for_others(paths):
+            if everything or len(paths) > MOST_PATHS or self._look.stands_for_others(paths, self._receipts):
                 self._sweep.done()
-                changes = await asyncio.to_thread(self._all_changes)
+                changes, self._excluded = await asyncio.to_thread(self._look.everywhere, self._receipts)
             else:
-                changes = await asyncio.to_thread(self._changes_at, paths)
+                changes = await asyncio.to_thread(self._look.at, paths, self._receipts)
             if await self._apply(changes, into_hiding=into_hiding):
                 break
             new_rules = everything = True
             await self._clock.sleep(QUIET_SECONDS)  # whoever writes the rules may not be done
         if hints.everything and self._commits:
             await self._maintain()  # what single saves replaced does not stay on the disk for long
-
-    def _stand_for_others(self, paths: set[NotePath]) -> bool:
-        """Whether one of the paths is, or was, a folder: it stands for every note below it."""
-        unknown = paths - self._receipts.keys()
-        below = tuple(f"{path}/" for path in unknown)
-        folders = (path for path in unknown if os.path.isdir(self._vault.root / path))  # noqa: PTH112  Path's may raise
-        return any(folders) or any(known.startswith(below) for known in self._receipts)
-
-    def _all_changes(self) -> list[Change]:
-        unlisted: list[str] = []
-        excluded: list[str] = []
-        files = self._vault.walk(self._rules.current, unlisted.append, excluded.append)
-        visible = []
-        for file in files:
-            if rule := self._rules.reason(file.path):
-                excluded.append(rule)
-            else:
-                visible.append(file)
-        self._excluded = Counter(excluded)
-        # Notes in a folder that cannot be listed are neither there nor gone: they stay as they are, unless excluded.
-        unknown = {path for path in self._receipts if path.startswith(tuple(unlisted)) and not self._rules.reason(path)}
-        known = {path: self._receipts[path] for path in self._receipts.keys() - unknown}
-        return [change for change in self._changes(visible, known) if not self._is_given_up(change)]
-
-    def _is_given_up(self, change: Change) -> bool:
-        """Whether it is a note that could not be read often enough, and that cannot be read now."""
-        receipt = self._receipts.get(change.path)
-        if receipt is None or change.state is None or change.state.sha256:
-            return False
-        return receipt.state == change.state and receipt.attempts >= MOST_ATTEMPTS
-
-    def _changes_at(self, paths: set[NotePath]) -> list[Change]:
-        stored: dict[NotePath, IndexedNote] = {}
-        files: list[FileStat] = []
-        for path in sorted(paths):
-            try:
-                file = self._vault.stat(path)
-            except OSError as error:
-                log.warning("Skipped %s: %s", path, error.strerror)
-                continue
-            if file is not None and self._vault.lists(path):
-                files.append(file)
-            if path in self._receipts:
-                stored[path] = self._receipts[path]
-        # A clock of whole seconds hides an edit of the same length, so where one was reported the content is asked.
-        return self._changes(files, stored, trust_stat=False)
-
-    def _changes(
-        self, disk: Iterable[FileStat], receipts: Mapping[NotePath, IndexedNote], *, trust_stat: bool = True
-    ) -> list[Change]:
-        if not self._receipts:
-            # What a file holds tells a move from a new note. Where nothing is known yet, the reader alone opens it.
-            return [Change("added", file.path, FileState(file.path, file.mtime_ns, file.size, "")) for file in disk]
-        stored = [receipts[path].state for path in sorted(receipts)]
-        changes = diff(disk, stored, self._vault.hash, trust_stat=trust_stat)
-        return pair_moves(changes, lambda path: receipts[path].state)
 
     async def _renew(self, paths: set[NotePath]) -> None:
         """Write these notes again, or take them out, whatever the store says of them."""
@@ -316,7 +260,7 @@ class Indexer:
         last_good = {path for path in paths if path in self._receipts and self._receipts[path].attempts}
         await self._apply([Change("removed", path) for path in sorted(paths - last_good)])
         allowed = {path for path in paths if not self._rules.reason(path)}
-        await self._apply(await asyncio.to_thread(self._changes_at, allowed))
+        await self._apply(await asyncio.to_thread(self._look.at, allowed, self._receipts))
 
     # --- from changes to rows -------------------------------------------------------------------------------------
 
@@ -348,9 +292,13 @@ class Indexer:
             async for batch in batches:
                 if self._rules.outdated:
                     return False
-                if hidden := [update for update in batch.updates if self._takes_text(update)]:
+                hidden: list[NoteUpdate] = []
+                shown: list[NoteUpdate] = []
+                for update in batch.updates:
+                    (hidden if self._takes_text(update) else shown).append(update)
+                if hidden:
                     await self._expel(hidden, [])
-                await self._commit([update for update in batch.updates if update not in hidden], batch.vanished)
+                await self._commit(shown, batch.vanished)
                 self._progress = Progress(self._progress.done + batch.changes, len(changes))
                 if self._commits >= COMMITS_BEFORE_MAINTENANCE:
                     await self._maintain()
