@@ -13,17 +13,17 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from vaultbridge.builds import FAKES, embedder_build, reranker_build
-from vaultbridge.catalog.catalog import ModelRole
-from vaultbridge.catalog.choice import AUTO, NONE, choose_embedder, choose_generator, choose_reranker
+from vaultbridge.builds import embedder_build, reranker_build
+from vaultbridge.catalog.choice import NONE
 from vaultbridge.catalog.folder import ModelFolder
 from vaultbridge.catalog.inventory import Inventory
 from vaultbridge.catalog.parts import parts_of
 from vaultbridge.catalog.predecessor import Predecessor
 from vaultbridge.catalog.pull import Puller
-from vaultbridge.catalog.roles import Role, Roles
+from vaultbridge.catalog.roles import Roles
 from vaultbridge.catalog.supply import Model, Supply
 from vaultbridge.chat.service import ChatService
+from vaultbridge.chosen import as_chosen, draft_of, embedder_of, generator_of, reranker_of
 from vaultbridge.core.duration import seconds_of
 from vaultbridge.core.errors import VaultbridgeError
 from vaultbridge.core.ports import ChunkStore, Clock, ModelHub
@@ -51,7 +51,6 @@ from vaultbridge.server.options import Defaults
 from vaultbridge.server.services import ModelFacts, ModelNames, Services
 from vaultbridge.settings import Settings
 from vaultbridge.vault.files import Vault
-from vaultbridge.vault.script import has_cjk
 
 log = logging.getLogger(__name__)
 
@@ -88,10 +87,10 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
     place = place_of(settings)
     supply = supply_of(settings)
     roles = Roles(place.folder / "roles.json")
-    settings = _as_chosen(settings, roles, supply)
-    generator_model = _generator(settings, supply)
-    embedder_model, no_embedder = _embedder(settings, supply, place)
-    reranker_model = _reranker(settings, supply)
+    settings = as_chosen(settings, roles, supply)
+    generator_model = generator_of(settings, supply)
+    embedder_model, no_embedder = embedder_of(settings, supply, place.vault)
+    reranker_model = reranker_of(settings, supply)
     async with AsyncExitStack() as stack:
         stack.callback(lock(place).release)
         stack.enter_context(only_for_owner(place))
@@ -115,8 +114,15 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         succession: Succession | None = None
         if embeddings is not None and embedder_model and (former := predecessor.of(embedder_model, supply)):
             leaving = Host("former embedder", embedder_build(former, settings), rest=rest)
+            last = Batcher(leaving, activity)
             stack.push_async_callback(leaving.close)
-            succession = Succession(Batcher(leaving, activity), embeddings, leaving.close)
+            stack.push_async_callback(last.close)
+
+            async def farewell() -> None:
+                await last.close()
+                await leaving.close()
+
+            succession = Succession(last, embeddings, farewell)
         reranker: HostedReranker | None = None
         if reranker_model is not None:
             hosts.append(Host("reranker", reranker_build(reranker_model, settings), rest=rest))
@@ -124,7 +130,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
             stack.push_async_callback(hosts[-1].close)
         inventory = Inventory(partial(supply_of, settings))
         room = await asyncio.to_thread(Room.of, settings, _memory_of((embedder_model, reranker_model), supply))
-        draft = partial(_draft, settings, roles)
+        draft = partial(draft_of, settings, roles)
         models = LanguageModels(settings, generator_model, room, inventory, partial(supply_of, settings), draft)
         fleet = await _fleet(
             settings,
@@ -260,46 +266,6 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception) and not isinstance(result, asyncio.CancelledError):
             raise result
-
-
-def _generator(settings: Settings, supply: Supply) -> Model | None:
-    if settings.models.backend == FAKES:
-        return Model(FAKES, Path(), "vaultbridge.backends.fakes.decoder:FakeDecoder")
-    wanted, own = settings.models.generator, settings.models.generator_backend
-    return choose_generator(wanted, supply) if own == AUTO else Model(Path(wanted).stem, Path(wanted), own)
-
-
-def _embedder(settings: Settings, supply: Supply, place: Place) -> tuple[Model | None, str]:
-    if settings.models.backend == FAKES:
-        return Model(FAKES, Path(), "vaultbridge.backends.fakes.embedder:FakeEmbedder"), ""
-    wanted, own = settings.models.embedder, settings.models.embedder_backend
-    if own != AUTO:
-        return Model(Path(wanted).stem, Path(wanted), own), ""
-    return choose_embedder(wanted, supply, lambda: has_cjk(Vault(place.vault)))
-
-
-def _reranker(settings: Settings, supply: Supply) -> Model | None:
-    wanted, own = settings.models.reranker, settings.models.reranker_backend
-    if settings.models.backend == FAKES and wanted != NONE:
-        return Model(FAKES, Path(), "vaultbridge.backends.fakes.reranker:FakeReranker")
-    return choose_reranker(wanted, supply) if own == AUTO else Model(Path(wanted).stem, Path(wanted), own)
-
-
-def _draft(settings: Settings, roles: Roles) -> str:
-    """The draft model that the settings name, or else the one that was chosen."""
-    named = "draft" in settings.models.model_fields_set
-    return settings.models.draft if named else roles.chosen("draft") or NONE
-
-
-def _as_chosen(settings: Settings, roles: Roles, supply: Supply) -> Settings:
-    """The settings with the embedder and the reranker that were chosen, where nobody set one and it is still there."""
-    wanted: tuple[tuple[Role, ModelRole], ...] = (("embed", "embedder"), ("rerank", "reranker"))
-    chosen: dict[str, str] = {}
-    for role, key in wanted:
-        if (name := roles.chosen(role)) and key not in settings.models.model_fields_set:
-            with suppress(VaultbridgeError):
-                chosen[key] = supply.resolve(name, key).name
-    return settings.model_copy(update={"models": settings.models.model_copy(update=chosen)}) if chosen else settings
 
 
 def _memory_of(models: Iterable[Model | None], supply: Supply) -> int:

@@ -124,3 +124,16 @@ async def test_questions_are_answered_while_it_is_purged(store: LanceStore) -> N
         await store.purge()
     done = True
     assert min(await asyncio.gather(*asking)) > 0
+
+
+async def test_what_the_index_takes_is_weighed_anew_after_each_change(store: LanceStore, tmp_path: Path) -> None:
+    def lies_there() -> int:
+        return sum(file.stat().st_size for file in (tmp_path / "index").rglob("*") if file.is_file())
+
+    assert (await store.storage()).bytes == lies_there()
+    await store.replace([update("more.md", "A late quince.")])
+    assert (await store.storage()).bytes == lies_there()
+    await embed_all(store, np.random.default_rng(3))
+    assert (await store.storage()).bytes == lies_there()
+    await store.purge()
+    assert (await store.storage()).bytes == lies_there()

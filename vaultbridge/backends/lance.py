@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence, Set
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -86,6 +86,9 @@ class LanceStore:
         # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
         self._outline: Outline | None = None
         self._counted: _Counted | None = None
+        # How often something was written, and what lay on the disk after so many: the status is asked all the time.
+        self._writes = 0
+        self._weighed: tuple[int, Storage] | None = None
         self._holds_deleted = False
         self._looking = asyncio.Lock()
         # Readers need no lock, LanceDB's versions are theirs; a clean-up must not overlap with a write.
@@ -248,17 +251,22 @@ class LanceStore:
 
     async def storage(self) -> Storage:
         """What it takes on the disk: of a bucket the rows alone, of a folder every file."""
+        writes = self._writes
+        if self._weighed is not None and self._weighed[0] == writes:
+            return self._weighed[1]
         tables = [self._chunks, self._notes, *([self._vectors.table] if self._vectors is not None else [])]
         with guarded():
             stats = [await table.stats() for table in tables]
         size = sum(one["total_bytes"] for one in stats)
         if "://" not in self._uri:
             size = await asyncio.to_thread(_size, Path(self._uri))
-        return Storage(size, sum(one["fragment_stats"]["num_fragments"] for one in stats))
+        storage = Storage(size, sum(one["fragment_stats"]["num_fragments"] for one in stats))
+        self._weighed = writes, storage
+        return storage
 
     async def rows(self) -> list[Row]:
         """Every chunk's row, sorted by note and ordinal, read anew from the disk; what was in memory is forgotten."""
-        async with self._writing:
+        async with self._alone():
             self._outline = None
             if self._vectors is not None:
                 self._vectors.forget()
@@ -297,14 +305,14 @@ class LanceStore:
             self._outline = await asyncio.to_thread(before.after, list(latest.values()), gone)
             self._holds_deleted = self._holds_deleted or not before.digests.keys().isdisjoint(removed)
 
-        async with self._writing:
+        async with self._alone():
             await _whole(commit())
 
     async def put_vectors(self, vectors: Mapping[str, Embedding]) -> None:
         """Add vectors by digest; present ones are left alone. Raises DiskFull, StoreMismatch before ``use_vectors``."""
         if self._vectors is None:
             raise StoreMismatch("The index was opened without an embedder and takes no vectors.")
-        async with self._writing:
+        async with self._alone():
             with guarded():
                 await _whole(self._vectors.add(vectors))
 
@@ -325,7 +333,7 @@ class LanceStore:
         spaces = await self._without_orphans()
         # The lock is taken for each table anew, so that a save waits for one of them at the most.
         for table in (self._chunks, self._notes, *(space.table for space in spaces)):
-            async with self._writing:
+            async with self._alone():
                 with guarded():
                     await table.optimize(cleanup_older_than=KEEP_VERSIONS)
 
@@ -340,7 +348,7 @@ class LanceStore:
             tables = [(self._chunks, CHUNK_INDICES), (self._notes, {})]
             tables += [(space.table, VECTOR_INDICES) for space in await self._without_orphans()]
             for table, indices in tables:
-                async with self._writing, self._looking:
+                async with self._alone(), self._looking:
                     with guarded():
                         await _whole(rewrite(table, indices))
             await discard(self._uri)
@@ -355,7 +363,7 @@ class LanceStore:
 
     async def mend(self) -> None:
         """Set aside every table that cannot be read, and begin it anew; make the indices of the others anew."""
-        async with self._writing:
+        async with self._alone():
             await self._mend()
 
     async def close(self) -> None:
@@ -377,7 +385,7 @@ class LanceStore:
         try:
             return await work()
         except StoreDamaged as error:
-            async with self._writing:
+            async with self._alone():
                 if self._chunks is table:  # otherwise somebody else has mended it meanwhile
                     log.warning("files of the index are made anew: %s", error.message)
                     await self._mend()
@@ -409,7 +417,7 @@ class LanceStore:
 
         if (space := there()) is not None:  # asked before every question: no waiting for a writer
             return space
-        async with self._writing:
+        async with self._alone():
             if (space := there()) is not None:
                 return space
             try:
@@ -425,6 +433,15 @@ class LanceStore:
             if self._outline is None:
                 self._outline = await Outline.read(self._notes, self._chunks, self._bounds.chunks)
             return self._outline
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Nothing else writes while this is open."""
+        async with self._writing:
+            try:
+                yield
+            finally:
+                self._writes += 1
 
     @contextmanager
     def _or_look_anew(self) -> Iterator[None]:
@@ -463,7 +480,7 @@ class LanceStore:
     async def _without_orphans(self) -> list[VectorTable]:
         """Every table of vectors, those that no chunk uses deleted."""
         spaces = await self._vector_tables()
-        async with self._writing:
+        async with self._alone():
             used = (await self._look()).owners.keys()
             with guarded():
                 for space in spaces:
