@@ -34,7 +34,7 @@ from vaultbridge.engine.fleet import Fleet
 from vaultbridge.engine.generator import Home, HostedGenerator
 from vaultbridge.engine.host import Host, Rest
 from vaultbridge.engine.load import load_class
-from vaultbridge.engine.pool import process_pool
+from vaultbridge.engine.pool import ProcessPool
 from vaultbridge.engine.reranker import HostedReranker
 from vaultbridge.engine.succession import Succession
 from vaultbridge.index.backfill import Backfill
@@ -161,7 +161,7 @@ async def open_house(settings: Settings, *, watch: bool = False, rebuild: bool =
         backfill = Backfill(store, embeddings, clock, grown, pause, embedded)
         observer = load_class("vaultbridge.backends.observer:Observer")(place.vault)
         indexer = Indexer(
-            Vault(place.vault), store, observer, clock, backfill, lambda paths: chat.forget(paths), process_pool
+            Vault(place.vault), store, observer, clock, backfill, lambda paths: chat.forget(paths), ProcessPool
         )
         rescoring = Rescoring(store, reranker, settings.retrieval.rerank_seconds)
         retriever = Retriever(store, asked, read_weights(place.folder), rescoring, floors)

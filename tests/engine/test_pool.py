@@ -9,15 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
+
+from vaultbridge.engine.pool import ProcessPool
 
 # Guarded, since each process of the pool runs it again.
 PROGRAM = """
 import time
+from concurrent.futures import BrokenExecutor
 from multiprocessing import active_children
-from vaultbridge.engine.pool import process_pool
+from vaultbridge.engine.pool import ProcessPool
 
 if __name__ == "__main__":
-    pool = process_pool()
+    pool = ProcessPool()
     assert pool.submit(pow, 2, 5).result() == 32
     print(*(process.pid for process in active_children()), flush=True)
     {then}
@@ -48,3 +52,24 @@ def test_they_do_not_keep_their_parent_from_ending(tmp_path: Path) -> None:
         assert parent.wait(20) == 0
         _, alive = psutil.wait_procs(children, timeout=20)
         assert alive == []
+
+
+def test_killed_ones_do_not_keep_their_parent_from_ending(tmp_path: Path) -> None:
+    with started(
+        """
+    for process in active_children():
+        process.kill()
+    try:
+        pool.submit(pow, 2, 5).result()
+    except BrokenExecutor:
+        raise SystemExit(7) from None
+""".strip(),
+        tmp_path,
+    ) as (parent, _):
+        assert parent.wait(20) == 7
+
+
+def test_what_a_task_raises_is_raised_here() -> None:
+    pool = ProcessPool()
+    with pool, pytest.raises(ValueError, match="invalid literal"):
+        pool.submit(int, "none").result()

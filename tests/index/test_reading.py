@@ -12,7 +12,7 @@ import pytest
 
 from vaultbridge.backends.clock import SystemClock
 from vaultbridge.core.notes import Change, FileState, IndexedNote, NotePath, NoteUpdate
-from vaultbridge.engine.pool import process_pool
+from vaultbridge.engine.pool import ProcessPool
 from vaultbridge.index.reader import NoteReader
 from vaultbridge.index.reading import FEW_NOTES, FIRST_BATCH, Reading
 from vaultbridge.vault.content_rules import ContentRules
@@ -68,7 +68,7 @@ def read_here(root: Path, changes: list[Change]) -> tuple[list[tuple[str, str, t
 
 
 async def test_other_processes_read_what_this_one_would_in_the_same_order(root: Path, changes: list[Change]) -> None:
-    sizes, updates, vanished = await read(root, changes, process_pool)
+    sizes, updates, vanished = await read(root, changes, ProcessPool)
     assert (updates, vanished) == read_here(root, changes)
     assert vanished == ["vanished.md"]
     assert sizes[0] == FIRST_BATCH
@@ -84,7 +84,7 @@ async def test_a_few_notes_ask_for_no_process(root: Path, changes: list[Change])
 
 async def test_what_a_process_that_is_killed_would_have_read_is_read_here(root: Path, changes: list[Change]) -> None:
     def doomed() -> Executor:
-        pool = process_pool()
+        pool = ProcessPool()
         for process in multiprocessing.active_children():
             process.kill()
         return pool
