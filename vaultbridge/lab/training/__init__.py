@@ -1,0 +1,1 @@
+"""Teach an embedder or a reranker a vault's own words, and prove that it helped."""
