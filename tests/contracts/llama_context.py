@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from vaultbridge.backends.llama_loading import load_model
 from vaultbridge.backends.llama_sampler import LlamaSampler
 from vaultbridge.core.dialogue import Sampling
 
@@ -42,9 +42,7 @@ class LlamaContext:
 
     def __init__(self, path: Path) -> None:
         llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
-        self.model: Any = llama_cpp.llama_model_load_from_file(
-            os.fsencode(path), llama_cpp.llama_model_default_params()
-        )
+        self.model: Any = load_model(path)
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = params.n_batch = params.n_ubatch = CONTEXT
         params.n_threads = params.n_threads_batch = 1

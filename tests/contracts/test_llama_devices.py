@@ -41,6 +41,7 @@ def test_a_process_that_dies_is_an_error_here() -> None:
         (["AVX2", "REPACK"], {"q4_0", "q4_k"}, {"q8_0", "q2_k"}),
         (["AVX2", "AVX512", "REPACK"], {"q4_0", "q2_k"}, {"q8_0"}),
         (["NEON", "DOTPROD", "REPACK"], {"q4_0", "q8_0"}, set()),
+        (["AVX2", "AVX512", "AMX_INT8", "REPACK"], set(), {"q4_0", "q2_k"}),
         (["AVX2"], set(), {"q4_0"}),
         (["SSE3", "REPACK"], set(), {"q4_0"}),
     ],

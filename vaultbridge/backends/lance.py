@@ -13,10 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import lancedb
-from lancedb.expr import col
-from lancedb.query import MatchQuery
-
+from vaultbridge.backends.lance_library import MatchQuery, col, lancedb
 from vaultbridge.backends.lance_memory import Bounds
 from vaultbridge.backends.lance_mending import discard, set_damaged_aside
 from vaultbridge.backends.lance_outline import Outline, Reach
@@ -143,9 +140,10 @@ class LanceStore:
 
     async def notes(self) -> list[IndexedNote]:
         """Every note's receipt, sorted by path (code points); without a hash where the rows are not its own."""
-        unsound = (await self._look()).unsound
-        notes = {note.state.path: note for note in map(row_note, await read(self._notes.query()))}
-        for path in unsound:
+        outline = await self._look()
+        known = outline.known if outline.known is not None else map(row_note, await read(self._notes.query()))
+        notes = {note.state.path: note for note in known}
+        for path in outline.unsound:
             notes[path] = replace(notes.get(path) or _bare(path), state=FileState(path, 0, 0, ""))
         return [notes[path] for path in sorted(notes)]
 

@@ -13,8 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import lancedb
-
+from vaultbridge.backends.lance_library import lancedb
 from vaultbridge.backends.lance_tables import CHUNK_INDICES, guarded, open_table, table_names
 from vaultbridge.backends.lance_vectors import PREFIX, VECTOR_INDICES
 from vaultbridge.core.errors import StoreDamaged

@@ -45,6 +45,7 @@ class Outline:
     ``digests``: those of each note's chunks, in order; ``owners``: the notes that have a chunk of that digest;
     ``rows``: the chunks, None if they take more memory than they may; ``unsound``: the notes whose rows are not those
     of their receipt, or have none. Notes that are ``left_out`` are nowhere else, so that nothing names them.
+    ``known``: the whole receipts as they were read, None once something was written.
     """
 
     receipts: dict[NotePath, Receipt]
@@ -54,6 +55,7 @@ class Outline:
     rows: ChunkRows | None
     unsound: Set[NotePath] = frozenset()
     left_out: Set[NotePath] = frozenset()
+    known: Sequence[IndexedNote] | None = None
 
     @classmethod
     async def read(cls, notes: Any, chunks: Any, bound: int) -> Outline:
@@ -90,10 +92,10 @@ class Outline:
         graph = LinkGraph().after(shown, frozenset())
         unsound = {note.state.path for note in known if not _belong(places.get(note.state.path, []), note)}
         unsound |= places.keys() - receipts.keys() - left_out
-        if whole is None:
-            return cls(receipts, {**digests}, owners, graph, None, unsound, left_out)
-        table = pa.Table.from_batches(whole, COLUMNS).combine_chunks()
-        return cls(receipts, {**digests}, owners, graph, ChunkRows(table, {**rows}, {}, bound), unsound, left_out)
+        chunks: ChunkRows | None = None
+        if whole is not None:
+            chunks = ChunkRows(pa.Table.from_batches(whole, COLUMNS).combine_chunks(), {**rows}, {}, bound)
+        return cls(receipts, {**digests}, owners, graph, chunks, unsound, left_out, known)
 
     def after(self, written: Sequence[NoteUpdate], gone: Set[NotePath]) -> Outline:
         """The outline once a batch is written: a save must not cost the next search a scan of every row."""

@@ -7,9 +7,7 @@ import re
 from collections.abc import Iterator, Set
 from typing import Any
 
-from lancedb.expr import col
-from lancedb.query import MatchQuery
-
+from vaultbridge.backends.lance_library import MatchQuery, col
 from vaultbridge.backends.lance_tables import CHUNK_COLUMNS, guarded, read, row_chunk
 from vaultbridge.core.notes import NotePath, Row
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
-from lancedb.index import FTS, BTree
 
+from vaultbridge.backends.lance_library import FTS, BTree
 from vaultbridge.core.errors import DiskFull, StoreDamaged, StoreMismatch, VaultbridgeError
 from vaultbridge.core.notes import Chunk, FileState, IndexedNote, NotePath, Span
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from lancedb.expr import col
-from lancedb.index import BTree
 
+from vaultbridge.backends.lance_library import BTree, col
 from vaultbridge.backends.lance_memory import Bounds, Seen, VectorMemory
 from vaultbridge.backends.lance_tables import REBUILD, VERSION, VERSION_KEY, columns, guarded, open_table, read
 from vaultbridge.backends.multi_vectors import packed, unpacked

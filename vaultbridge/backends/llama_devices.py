@@ -30,20 +30,34 @@ def devices() -> tuple[str, ...]:
 def build() -> LlamaBuild:
     """All that it says of itself and of this computer."""
     llama_cpp.llama_backend_init()
-    info = llama_cpp.llama_print_system_info().decode()
-    features = (*(name for name in _SYSTEM.findall(info) if name != "CPU"), *_ON.findall(info))
+    has = features()
     return LlamaBuild(
         version=llama_cpp.__version__,
-        features=features,
+        features=has,
         devices=tuple(_devices()),
         threads=physical_cores(),
-        repacked=repacked(features),
+        repacked=repacked(has),
     )
+
+
+def features() -> tuple[str, ...]:
+    """What it was compiled for, as far as this computer has it, too."""
+    info = llama_cpp.llama_print_system_info().decode()
+    return (*(name for name in _SYSTEM.findall(info) if name != "CPU"), *_ON.findall(info))
+
+
+def may_reorder(features: Sequence[str]) -> bool:
+    """Whether weights may be copied into the order that a CPU with these features is fastest with.
+
+    Not if it has AMX. For that llama.cpp has kernels that crash in their first step: compilers drop the half of the
+    tile configuration that they do not see being read (ggml-org/llama.cpp, issue 20824 and pull request 26954).
+    """
+    return "AMX_INT8" not in features
 
 
 def repacked(features: Sequence[str]) -> frozenset[str]:
     """The types of weights that the kernels of a CPU with these features want in another order (ggml-cpu's repack)."""
-    if "REPACK" not in features:
+    if "REPACK" not in features or not may_reorder(features):
         return frozenset()
     if "AVX2" in features:
         return _ANY_CPU | (_WIDE_X86 if "AVX512" in features else frozenset())

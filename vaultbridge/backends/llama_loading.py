@@ -11,6 +11,7 @@ from typing import Any
 
 import llama_cpp
 
+from vaultbridge.backends.llama_devices import features, may_reorder
 from vaultbridge.core.errors import ModelInvalid
 
 _LOG_ERROR = 4
@@ -29,6 +30,7 @@ def load_model(path: Path, *, gpu_layers: int = -1, mmap: bool = True, mlock: bo
     params = llama_cpp.llama_model_default_params()
     params.n_gpu_layers = gpu_layers if gpu_layers >= 0 else 999
     params.load_mode = _LOAD_MODES[mmap, mlock]
+    params.use_extra_bufts = may_reorder(features())
     with listening() as complaints:
         model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
     if not model:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from vaultbridge.core.notes import FileState, Note
@@ -21,7 +21,7 @@ MAX_PDF_BYTES = 50_000_000
 
 def suffix(path: str) -> str:
     """A path's suffix in lower case, with its dot."""
-    return PurePosixPath(path).suffix.lower()
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122  a walk asks for every file, and this is ten times as fast
 
 
 def is_note(path: str) -> bool:

@@ -89,6 +89,7 @@ class IgnoreRules:
         self._reasons = [reason for _, reason in patterns]
         self._own = GitIgnoreSpec.from_lines(line for line, _ in patterns)
         self._filters = filters
+        self._told: dict[NotePath, str] = {}
         self.content = ContentRules(tags)
         self.problems = problems
 
@@ -118,6 +119,11 @@ class IgnoreRules:
 
     def reason(self, path: NotePath) -> str:
         """Say which rule keeps a note out of the index by its path; empty if none does."""
+        if (told := self._told.get(path)) is None:  # each look at the vault asks again for every note
+            told = self._told[path] = self._reason(path)
+        return told
+
+    def _reason(self, path: NotePath) -> str:
         if any(is_hidden(name) for name in path.split("/")):
             return HIDDEN
         for entry in self._filters:
