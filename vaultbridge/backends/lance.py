@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vaultbridge.backends.lance_library import MatchQuery, col, lancedb
+from vaultbridge.backends.lance_library import MatchQuery, col, lancedb, share_memory
 from vaultbridge.backends.lance_memory import Bounds
 from vaultbridge.backends.lance_mending import discard, set_damaged_aside
 from vaultbridge.backends.lance_outline import Outline, Reach
@@ -100,6 +100,7 @@ class LanceStore:
         ``bounds`` are what its vectors may take in memory. A table that cannot be read is set aside. Raises
         StoreMismatch if the index has another version, DiskFull.
         """
+        share_memory()
         store = cls(_absolute(uri), bounds or Bounds())
         try:
             await store._connect()

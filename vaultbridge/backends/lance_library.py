@@ -1,12 +1,19 @@
-"""LanceDB's names, imported in half the time."""
+"""LanceDB's names, imported in half the time, and its memory, kept small."""
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pyarrow as pa
 import pydantic
+
+M_ARENA_MAX = -8
+"""glibc's number for it (malloc.h)."""
+ARENAS = 2
 
 
 @contextmanager
@@ -34,4 +41,14 @@ with _without_validators():
     from lancedb.index import FTS, BTree
     from lancedb.query import MatchQuery
 
-__all__ = ["FTS", "BTree", "MatchQuery", "col", "lancedb"]
+__all__ = ["FTS", "BTree", "MatchQuery", "col", "lancedb", "share_memory"]
+
+
+def share_memory() -> None:
+    """Have all threads of this process take memory from the same places; to be called before LanceDB starts its own.
+
+    What each of many threads keeps for itself after a large batch is a quarter of a server's memory otherwise.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
