@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import logging
 from pathlib import Path
 
 from vaultbridge.builds import FAKES
@@ -15,16 +15,32 @@ from vaultbridge.settings import Settings
 from vaultbridge.vault.files import Vault
 from vaultbridge.vault.script import has_cjk
 
+log = logging.getLogger(__name__)
+
 
 def as_chosen(settings: Settings, roles: Roles, supply: Supply) -> Settings:
-    """The settings with the embedder and the reranker that were chosen, where nobody set one and it is still there."""
+    """The settings with the embedder and the reranker that were chosen, where nobody set one.
+
+    One that cannot be had any more is told of in the log; what a promoted one took its role from has it again.
+    """
     wanted: tuple[tuple[Role, ModelRole], ...] = (("embed", "embedder"), ("rerank", "reranker"))
     chosen: dict[str, str] = {}
     for role, key in wanted:
-        if (name := roles.chosen(role)) and key not in settings.models.model_fields_set:
-            with suppress(VaultbridgeError):
-                chosen[key] = supply.resolve(name, key).name
+        if key not in settings.models.model_fields_set and (name := _first(roles, role, key, supply)):
+            chosen[key] = name
     return settings.model_copy(update={"models": settings.models.model_copy(update=chosen)}) if chosen else settings
+
+
+def _first(roles: Roles, role: Role, key: ModelRole, supply: Supply) -> str:
+    """The choice, or else the newest former one, that is still there; empty where the role was open."""
+    for name in (roles.chosen(role), *roles.former(role)):
+        if not name:
+            break
+        try:
+            return supply.resolve(name, key).name
+        except VaultbridgeError as error:
+            log.warning("the %s %s, which was chosen, is not used: %s", key, name, error)
+    return ""
 
 
 def generator_of(settings: Settings, supply: Supply) -> Model | None:

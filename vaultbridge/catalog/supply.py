@@ -16,6 +16,7 @@ from vaultbridge.catalog.found import Elsewhere
 from vaultbridge.catalog.gguf_header import GgufHeader
 from vaultbridge.catalog.local import LocalModel
 from vaultbridge.catalog.parts import check_parts
+from vaultbridge.catalog.tuned import TunedSheet
 from vaultbridge.core.errors import ConfigError, ModelInvalid, ModelMissing
 
 _GGUF_MAGIC = b"GGUF"
@@ -210,6 +211,10 @@ class Supply:
                 f"{path} is not a model folder: it has no config.json.",
                 f"A model for the role {role} is a folder as Hugging Face repositories have it.",
             )
+        if (sheet := TunedSheet.read(path)) is not None:
+            if sheet.role != role:
+                raise ConfigError(f"{path} is for the role {sheet.role}, not {role}.", "Pass another folder.")
+            return Model(sheet.name, path, sheet.backend, sheet.options)
         if role == "reranker":
             return Model(path.name, path, "flag-llm-reranker" if _generates(path) else "flag-reranker")
         if (path / _EXPORT).is_file():

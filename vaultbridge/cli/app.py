@@ -21,6 +21,7 @@ from vaultbridge.cli.models import models_app
 from vaultbridge.cli.plugin import plugin_app
 from vaultbridge.cli.serve import serve
 from vaultbridge.cli.service import service_app
+from vaultbridge.cli.train import train_app
 from vaultbridge.core.errors import ConfigError, RequestError, VaultbridgeError
 
 WORK_FAILED = 1
@@ -45,6 +46,7 @@ app.command()(bench)
 app.command()(doctor)
 app.add_typer(service_app, name="service")
 app.add_typer(plugin_app, name="plugin")
+app.add_typer(train_app, name="train")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@
     ├── RequestError      InvalidRequest · ContextTooLong · UnknownModel · Unauthorized · Forbidden · WrongVault
     ├── BusyError         Overloaded · NotReady · DeadlineExceeded · DownloadFailed
     ├── IndexingError     NoteUnreadable · StoreMismatch (StoreDamaged) · DiskFull
-    └── ComputeError      DecodeFailed · CacheFull · EmbedFailed · WorkerLost
+    └── ComputeError      DecodeFailed · CacheFull · EmbedFailed · TrainingFailed · WorkerLost
 
 Rooms raise facts. Only ``server/errors.py`` knows HTTP statuses and only ``cli.py`` knows exit codes.
 """
@@ -212,6 +212,12 @@ class EmbedFailed(ComputeError):
     """The embedder could not embed."""
 
     code = "embed_failed"
+
+
+class TrainingFailed(ComputeError):
+    """The process that teaches a model ended before its work did."""
+
+    code = "training_failed"
 
 
 class WorkerLost(ComputeError):

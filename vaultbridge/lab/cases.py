@@ -38,15 +38,34 @@ def collection_cases(collection: Collection, ids: Mapping[NotePath, str]) -> lis
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A link to another note; ``text`` is the sentence around it, without what gives the target away."""
+
+    source: Note
+    link: Link
+    target: Note
+    text: str
+
+
 def link_cases(notes: Sequence[Note]) -> list[Case]:
-    """For each link to another note, the sentence around it must find that note; the note with the link is left out.
+    """For each link to another note, the sentence around it must find that note; the note with the link is left out."""
+    cases: dict[tuple[str, NotePath], Case] = {}
+    for mention in mentions(notes):
+        source, target = mention.source.path, mention.target.path
+        case = Case(f"{source}:{mention.link.span.start}", mention.text, {target: 1}, (source,))
+        cases.setdefault((mention.text, target), case)
+    return list(cases.values())
+
+
+def mentions(notes: Sequence[Note]) -> Iterator[Mention]:
+    """Each link to one other note whose sentence tells enough to find it by.
 
     What gives the target away is taken out of the sentence: the link with its words, and the target's name, title and
     aliases wherever else they stand. Other links are shown as they are read, without the names of files behind them.
     """
     writer = LinkWriter(note.path for note in notes)
     by_path = {note.path: note for note in notes}
-    cases: dict[tuple[str, NotePath], Case] = {}
     for note in notes:
         for link in note.links:
             targets = writer.named(link.target) if link.target else []
@@ -54,9 +73,12 @@ def link_cases(notes: Sequence[Note]) -> list[Case]:
                 continue
             text = _sentence(note.text, link, by_path[targets[0]])
             if len(terms(text)) >= FEWEST_TERMS:
-                case = Case(f"{note.path}:{link.span.start}", text, {targets[0]: 1}, (note.path,))
-                cases.setdefault((text, targets[0]), case)
-    return list(cases.values())
+                yield Mention(note, link, by_path[targets[0]], text)
+
+
+def as_read(markdown: str) -> str:
+    """A line or a few of Markdown as they are read: links by their words, without marks."""
+    return " ".join(_shown(markdown).split())
 
 
 def _sentence(text: str, link: Link, target: Note) -> str:
@@ -67,10 +89,14 @@ def _sentence(text: str, link: Link, target: Note) -> str:
     before = max(before, text.rfind("\n", 0, start) + 1)
     after = _SENTENCE_END.search(text, end)
     rest = f"{text[before:start]} {text[end : after.start() if after else len(text)]}"
-    rest = _MARKS.sub(" ", INLINE.sub(_words, rest))
+    rest = _shown(rest)
     for name in sorted(_names(target, link), key=len, reverse=True):
         rest = re.sub(re.escape(name), " ", rest, flags=re.IGNORECASE)
     return " ".join(rest.split())
+
+
+def _shown(markdown: str) -> str:
+    return _MARKS.sub(" ", INLINE.sub(_words, markdown))
 
 
 def _words(found: re.Match[str]) -> str:

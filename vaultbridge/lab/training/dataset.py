@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vaultbridge.core.errors import ConfigError
+from vaultbridge.core.errors import ConfigError, DiskFull
 from vaultbridge.core.notes import NotePath
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 SHEET = "dataset.json"
 PASSAGES = "passages.jsonl"
+
+# Of both kinds that Markdown has: ``## Bees``, and a line that is underlined.
+_HEADING = r"(?: {0,3}\#{1,6}(?:[ \t][^\r\n]*)?|[^\s\-=][^\r\n]*\r?\n {0,3}(?:=+|-+)[ \t]*)(?:\r\n?|\n|\Z)"
+_BLANK = r"(?:[ \t]*(?:\r\n?|\n))*"
+_HEADINGS = re.compile(rf"\A{_BLANK}(?:{_HEADING}{_BLANK})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +31,7 @@ class Example:
 
     ``kind``: where it comes from (``link``, ``heading``, ...). ``source`` is the note that the query stands in,
     ``target`` the note of the positives; they are the same where a note's own words ask for it. ``bare``: the
-    positives are shown without their context (title and headings), since these are what the query is made of.
+    passages are shown as ``Passage.bare``, without title and headings, since these are what the query is made of.
     """
 
     query: str
@@ -48,6 +56,11 @@ class Passage:
     def embedded(self) -> str:
         """The text as the index embeds it."""
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+    @property
+    def bare(self) -> str:
+        """The text without its context, and without the headings that it begins with; empty if that is all of it."""
+        return _HEADINGS.sub("", self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +92,29 @@ class Dataset:
         return self.folder / f"{split}.jsonl"
 
     def write(self, splits: dict[Split, list[Example]], passages: Iterable[Passage], sheet: dict[str, Any]) -> None:
-        """Write all of it; the sheet comes last, so that a folder with one is whole."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / SHEET).unlink(missing_ok=True)
-        for split in SPLITS:
-            _write(self.file(split), map(asdict, splits[split]))
-        _write(self.folder / PASSAGES, map(asdict, passages))
-        (self.folder / SHEET).write_text(json.dumps(sheet, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        """Write all of it; the sheet comes last, with a ``digest`` over the rest, so that a folder with one is whole.
+
+        Raises DiskFull.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / SHEET).unlink(missing_ok=True)
+            for split in SPLITS:
+                _write(self.file(split), map(asdict, splits[split]))
+            _write(self.folder / PASSAGES, map(asdict, passages))
+            text = json.dumps({**sheet, "digest": self.digest()}, indent=2, ensure_ascii=False)
+            (self.folder / SHEET).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(
+                    f"No room is left in {self.folder}.", "Free some space, or name another --out."
+                ) from error
+            raise
+
+    def digest(self) -> str:
+        """The sha256 (hexadecimal) of what is taught and examined, as it lies there now."""
+        files = [*map(self.file, SPLITS), self.folder / PASSAGES]
+        return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
 
     def _rows(self, file: Path) -> Iterator[dict[str, Any]]:
         try:
