@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -84,7 +85,7 @@ def _about(sheet: RunSheet) -> Iterable[tuple[str, str]]:
     yield "recipe", f"{sheet.trainer}, {batches}, {lengths}, {rates}"
     if outcome is not None:
         yield "training", f"{outcome.steps} steps, {outcome.examples} examples, {outcome.seconds / 60:.1f} minutes"
-        tried = ", ".join(f"{share} {100 * value:.1f}" for share, value in sheet.validation.items())
+        tried = ", ".join(f"{share} {100 * fmean(values):.1f}" for share, values in sheet.validation.items())
         yield "share of the tuned weights", f"{outcome.mix:g}, by nDCG@10 on validation: {tried}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -281,10 +282,10 @@ def _print_outcome(sheet: RunSheet, folder: Path) -> None:
     done = sheet.outcome
     out.print(f"Taught with {done.examples} examples in {done.steps} steps, {in_words(done.seconds)}.")
     out.print("Validation, nDCG@10:")
-    for share, value in sorted(sheet.validation.items(), key=lambda item: float(item[0])):
+    for share, values in sorted(sheet.validation.items(), key=lambda item: float(item[0])):
         name = "before" if float(share) == 0 else f"{float(share):.0%} of what was learned"
         chosen = "  <- kept" if float(share) == done.mix else ""
-        out.print(f"  {name:<28} {value:.4f}{chosen}")
+        out.print(f"  {name:<28} {fmean(values):.4f}{chosen}")
     out.print(f"Written to {folder / 'model'}.")
     if sheet.role == "embedder":
         out.print(f"Next: vaultbridge train report {folder}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +40,7 @@ class Outcome:
 class RunSheet:
     """``run.json``: ``digest`` is the dataset's; ``outcome`` comes last.
 
-    ``validation`` has nDCG@10 on that split by the share of tuned weights, ``0.0`` being the base.
+    ``validation`` has nDCG@10 of each query of that split by the share of tuned weights, ``0.0`` being the base.
     """
 
     role: Taught
@@ -49,7 +49,7 @@ class RunSheet:
     dataset: Path
     digest: str
     recipe: Recipe
-    validation: Mapping[str, float] = field(default_factory=dict)
+    validation: Mapping[str, Sequence[float]] = field(default_factory=dict)
     outcome: Outcome | None = None
 
 

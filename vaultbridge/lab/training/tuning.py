@@ -25,7 +25,7 @@ from vaultbridge.lab.training.mixing import MIXES, write_mix
 from vaultbridge.lab.training.order import in_batches
 from vaultbridge.lab.training.recipe import MODULES, argv
 from vaultbridge.lab.training.run import Outcome, Run, RunSheet
-from vaultbridge.lab.training.validation import validation
+from vaultbridge.lab.training.validation import share_to_keep, validation
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "WANDB_DISABLED": "true"}
 
@@ -44,7 +44,7 @@ class Watch(Protocol):
 
 
 def tune(run: Run, sheet: RunSheet, device: Device, room: Room, watch: Watch, mix: float | None = None) -> RunSheet:
-    """Teach the base, mix what was learned with it, and keep the mix that does best on the validation split.
+    """Teach the base, mix what was learned with it, and keep the mix that the validation split speaks for.
 
     ``mix`` fixes the share of the tuned weights. Raises DiskFull, TrainingFailed, and ConfigError if another process is
     at work on it.
@@ -88,8 +88,8 @@ def _validated(run: Run, sheet: RunSheet, share: float, folder: Path, watch: Wat
     """The sheet with the quality of the model in ``folder``, which has that share of the tuned weights."""
     if str(share) in sheet.validation:
         return sheet
-    value = validation(sheet, folder, lambda done, total: watch.examining(share, done, total))
-    sheet = replace(sheet, validation={**sheet.validation, str(share): value})
+    values = validation(sheet, folder, lambda done, total: watch.examining(share, done, total))
+    sheet = replace(sheet, validation={**sheet.validation, str(share): values})
     run.write(sheet)
     return sheet
 
@@ -170,24 +170,22 @@ def _write_order(file: Path, sheet: RunSheet) -> None:
 
 
 def _best_mix(run: Run, sheet: RunSheet, watch: Watch, mixes: tuple[float, ...]) -> tuple[RunSheet, float]:
-    """Make the best of ``mixes`` the run's model. Of equals it is the one nearer to the base."""
-    mixing = run.folder / "mixes"
-    shutil.rmtree(mixing, ignore_errors=True)
+    """Make the one of ``mixes`` that is worth keeping the run's model."""
     options = {name: value for name, value in sheet.base.options.items() if name != "floor"}
     name = f"{sheet.base.name}-{run.folder.resolve().name}"
     described = TunedSheet(name, sheet.role, sheet.base.backend, sheet.base.name, options)
-    best = mixes[0]
+    candidate = run.folder / "candidate"
     try:
         for mix in mixes:
-            candidate = mixing / str(mix)
+            shutil.rmtree(candidate, ignore_errors=True)
             write_mix(sheet.base.path, run.tuned, mix, candidate, described)
             sheet = _validated(run, sheet, mix, candidate, watch)
-            worse = best if sheet.validation[str(mix)] > sheet.validation[str(best)] else mix
-            best = mix if worse == best else best
-            if worse != best:
-                shutil.rmtree(mixing / str(worse))
+        best = float(share_to_keep({str(mix): sheet.validation[str(mix)] for mix in mixes}))
+        if best != mixes[-1]:
+            shutil.rmtree(candidate)
+            write_mix(sheet.base.path, run.tuned, best, candidate, described)
         shutil.rmtree(run.model, ignore_errors=True)
-        (mixing / str(best)).replace(run.model)
+        candidate.replace(run.model)
     finally:
-        shutil.rmtree(mixing, ignore_errors=True)
+        shutil.rmtree(candidate, ignore_errors=True)
     return sheet, best
