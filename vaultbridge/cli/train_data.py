@@ -17,13 +17,15 @@ from vaultbridge.cli.options import (
     DataOption,
     EmbedderOption,
     JsonOption,
+    ModelOption,
     RerankerOption,
     VaultOption,
     settings_of,
 )
-from vaultbridge.core.errors import ConfigError
+from vaultbridge.core.errors import ConfigError, ModelMissing
 
 if TYPE_CHECKING:
+    from vaultbridge.core.ports import Generator
     from vaultbridge.lab.training.making import Draft
     from vaultbridge.lab.training.pairs import Cut
     from vaultbridge.settings import Settings
@@ -38,6 +40,7 @@ class _Wanted:
     negatives: int
     margin: float
     seed: int
+    questions: int
 
 
 def train_data(
@@ -50,14 +53,18 @@ def train_data(
         float, typer.Option(help="What scores above this part of the right passage is not called wrong.", min=0, max=1)
     ] = 0.95,
     seed: Annotated[int, typer.Option(help="Decides what chance decides.")] = 0,
+    generate: Annotated[
+        int, typer.Option(help="Passages for which the chat model is asked for a question; 0: it is not asked.", min=0)
+    ] = 0,
     data: DataOption = None,
+    model: ModelOption = None,
     embedder: EmbedderOption = None,
     reranker: RerankerOption = None,
     backend: BackendOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make training data of a vault: what its notes say of themselves and of each other, without a language model."""
+    """Make training data of what a vault's notes say of themselves and of each other, and of questions to them."""
     settings = settings_of(
         config,
         vault=vault,
@@ -65,13 +72,14 @@ def train_data(
         models__embedder=embedder,
         models__reranker=reranker,
         models__backend=backend,
-        models__generator="none",
+        models__generator=model if generate else "none",
     )
-    asyncio.run(_make(settings, _Wanted(folder, negatives, margin, seed), as_json))
+    asyncio.run(_make(settings, _Wanted(folder, negatives, margin, seed, generate), as_json))
 
 
 async def _make(settings: Settings, wanted: _Wanted, as_json: bool) -> None:
     from vaultbridge.lab.training.dataset import SPLITS, Dataset, Example, Split
+    from vaultbridge.lab.training.generated import with_questions
     from vaultbridge.lab.training.making import drafted, examples
     from vaultbridge.lab.training.negatives import Miner
     from vaultbridge.lab.training.pairs import passage_of
@@ -81,15 +89,29 @@ async def _make(settings: Settings, wanted: _Wanted, as_json: bool) -> None:
         services = house.services
         if services.embeddings is None:
             raise ConfigError("Hard negatives are found by an embedder, and none is chosen.", "Pass --embedder NAME.")
+        model = await _chat_model(house) if wanted.questions else None
         with progress_bar(quiet=as_json) as bar:
             bar.add_task("Reading notes", total=None)
             await house.indexer.sync()
-            draft = drafted(await _cuts(house), wanted.seed)
+            draft = drafted(await cuts_of(house), wanted.seed)
         with progress_bar(quiet=as_json) as bar:
             bar.add_task("Embedding", total=None)
             await house.synced()
             if services.reranker is not None:
                 await services.reranker.ready()
+        generated: dict[str, Any] = {}
+        if model is not None:
+            with progress_bar(quiet=as_json) as bar:
+                task = bar.add_task("Asking for questions", total=None)
+                draft, figures = await with_questions(
+                    draft,
+                    model,
+                    services.retriever,
+                    wanted.questions,
+                    wanted.seed,
+                    lambda done, total: bar.update(task, completed=done, total=total),
+                )
+            generated = {"generated": {"model": model.name, **figures}}
         made: dict[Split, list[Example]] = {}
         with progress_bar(quiet=as_json) as bar:
             task = bar.add_task("Looking for wrong passages", total=sum(map(len, draft.pairs.values())))
@@ -110,6 +132,7 @@ async def _make(settings: Settings, wanted: _Wanted, as_json: bool) -> None:
             "vault": services.vault_name,
             "embedder": {"name": services.names.embedder, "fingerprint": info.fingerprint},
             "reranker": services.names.reranker,
+            **generated,
         }
     dataset = Dataset(wanted.folder)
     passages = [passage_of(chunk) for split in SPLITS for cut in draft.cuts[split] for chunk in cut.chunks]
@@ -121,7 +144,22 @@ async def _make(settings: Settings, wanted: _Wanted, as_json: bool) -> None:
         _print(sheet, wanted.folder)
 
 
-async def _cuts(house: House) -> list[Cut]:
+async def _chat_model(house: House) -> Generator:
+    """What asks the questions. Raises ModelMissing if there is no chat model, and what keeps it from being loaded."""
+    from vaultbridge.lab.training.generated import ready
+    from vaultbridge.wiring import RECOMMENDED
+
+    model = house.services.fleet.of("")
+    if model is None:
+        raise ModelMissing(
+            "Questions are asked by a chat model, and there is none.",
+            f"Pass --model NAME, or fetch one: vaultbridge models pull {RECOMMENDED}",
+        )
+    await ready(model)
+    return model
+
+
+async def cuts_of(house: House) -> list[Cut]:
     """What the index holds whole, as it read it: a note that has changed since waits for the next look."""
     from vaultbridge.lab.training.pairs import Cut
     from vaultbridge.vault.files import Vault
@@ -158,5 +196,8 @@ def _print(sheet: Mapping[str, Any], folder: Path) -> None:
         out.print(f"{kind:<12}" + "".join(f"{counts.get(kind, 0):>12}" for counts in splits.values()))
     out.print(f"{'pairs':<12}" + "".join(f"{sum(counts.values()):>12}" for counts in splits.values()))
     out.print(f"{'notes':<12}" + "".join(f"{len(notes):>12}" for notes in sheet["notes"].values()))
+    if generated := sheet.get("generated"):
+        figures = [f"{count} {what}" for what, count in generated.items() if what != "model"]
+        out.print(f"Questions of {generated['model']}: {', '.join(figures)}")
     out.print("Left out: " + ", ".join(f"{count} {why}" for why, count in sheet["dropped"].items()))
     out.print(f"Written to {folder}. It holds text of your notes: keep it as private as they are.")

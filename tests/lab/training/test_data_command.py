@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tests.lab.training.asking import asked_of
 from tests.lab.training.invented_notes import invented, write
 from vaultbridge.cli.app import app
-from vaultbridge.core.errors import ConfigError
+from vaultbridge.core.errors import ConfigError, ModelMissing
 from vaultbridge.lab.training.dataset import SPLITS, Dataset
+from vaultbridge.lab.training.generated import question_in
 
 PRIVATE = "zuzuzu"
 """No invented word holds it."""
@@ -114,3 +116,72 @@ def test_a_vault_of_five_notes_is_refused_and_nothing_is_written(tmp_path: Path)
     with pytest.raises(ConfigError, match="too small"):
         make(vault, tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+# --- with a chat model ------------------------------------------------------------------------------------------------
+
+ASKED = 40
+
+
+def asking(folder: Path) -> Path:
+    """Settings with a chat model that asks."""
+    file = folder / "asking.toml"
+    file.write_text(
+        '[models]\ngenerator = "asking"\ngenerator_backend = "tests.lab.training.asking:Asking"\n'
+        'embedder = "shared words"\nembedder_backend = "tests.lab.training.asking:Embedding"\nreranker = "none"\n'
+    )
+    return file
+
+
+@pytest.fixture(scope="module")
+def questioned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, dict[str, Any], dict[str, Any]]:
+    """What is made with questions of a chat model, and the sheets of it and of what is made without."""
+    place = tmp_path_factory.mktemp("questioned")
+    texts = invented(13)
+    kept_out = [hidden(path, texts.pop(path), way) for path, way in zip(list(texts)[:6], WAYS * 2, strict=True)]
+    vault = vault_of({**texts, **dict(kept_out)}, place / "vault")
+    config = ("--backend", "auto", "--config", str(asking(place)), "--negatives", "2")
+    without = make(vault, place, *config)
+    sheet = make(vault, place, *config, "--generate", str(ASKED))
+    return Dataset(place / "out"), sheet, without
+
+
+def test_questions_of_the_chat_model_are_added_and_counted(
+    questioned: tuple[Dataset, dict[str, Any], dict[str, Any]],
+) -> None:
+    dataset, sheet, without = questioned
+    assert "generated" not in without
+    figures = dict(sheet["generated"])
+    assert (figures.pop("model"), figures.pop("asked")) == ("asking", ASKED)
+    assert sum(figures.values()) == ASKED
+    assert all(figures[what] for what in ("kept", "no question", "quoted", "not found")), figures
+    assert sheet["notes"] == without["notes"], "the sides are those of the data without questions"
+    counted = {split: dict(counts) for split, counts in sheet["counts"].items()}
+    assert sum(counts.pop("generated") for counts in counted.values()) == figures["kept"]
+    assert counted == without["counts"]
+    for split in SPLITS:
+        for example in (one for one in dataset.examples(split) if one.kind == "generated"):
+            (right,) = example.pos
+            assert example.query == question_in(asked_of(right))
+            assert example.source == example.target
+            assert not example.bare
+            assert right not in example.neg
+
+
+def test_the_chat_model_never_sees_a_private_note(questioned: tuple[Dataset, dict[str, Any], dict[str, Any]]) -> None:
+    """It says what it sees."""
+    for file in questioned[0].folder.iterdir():
+        assert PRIVATE not in file.read_text(encoding="utf-8")
+
+
+def test_without_a_chat_model_nothing_is_begun(vault: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match="there is none"):
+        make(vault, tmp_path, "--generate", "5", "--model", "none")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_for_people_tells_of_the_questions(vault: Path, tmp_path: Path) -> None:
+    """The usual fake says what it was told, which is no question."""
+    asked = ["train", "data", "--vault", str(vault), "--out", str(tmp_path / "out"), "--data", str(tmp_path / "index")]
+    result = CliRunner().invoke(app, [*asked, "--backend", "fakes", "--generate", "2"], catch_exceptions=False)
+    assert "Questions of fakes: 2 asked, 0 kept, 2 no question" in result.stdout
