@@ -11,6 +11,7 @@ import typer
 
 from vaultbridge.cli.console import err, out, progress_bar, size
 from vaultbridge.cli.options import ConfigOption, settings_of
+from vaultbridge.cli.train_proof import check_packages
 from vaultbridge.core.duration import in_words
 from vaultbridge.core.errors import ConfigError
 
@@ -198,6 +199,7 @@ def _teach(
     given: dict[str, Any],
     config: Path | None,
 ) -> None:
+    check_packages()
     from vaultbridge.backends.torch_device import torch_device
     from vaultbridge.backends.vector_space import weights_digest
     from vaultbridge.lab.training.dataset import Dataset

@@ -51,6 +51,7 @@ def install(model: Path, wanted: str, role: ModelRole, licence: str, supply: Sup
 
 
 def _copy(model: Path, place: Path) -> None:
+    # As shutil.copytree, which would gather what went wrong into an error without the number of a full disk.
     for file in sorted(model.rglob("*")):
         if file.is_file():
             target = place / file.relative_to(model)
