@@ -49,7 +49,7 @@ PATHS = [
     ],
 )
 def test_links_are_as_short_as_they_can_be(path: str, heading: str, link: str) -> None:
-    assert LinkWriter(PATHS).link(NotePath(path), heading) == link
+    assert LinkWriter.among(PATHS).link(NotePath(path), heading) == link
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_link_keeps_its_target_under_another_label(link: str, relabel: str) ->
 @given(st.lists(st.from_regex(r"\A([ab]/)?[abAB]\.md\Z"), unique=True, min_size=1), st.text(), st.data())
 def test_a_link_names_one_note_and_stays_one_link(names: list[str], heading: str, data: st.DataObject) -> None:
     path = NotePath(data.draw(st.sampled_from(names)))
-    link = LinkWriter([NotePath(name) for name in names]).link(path, heading)
+    link = LinkWriter.among([NotePath(name) for name in names]).link(path, heading)
     match = re.fullmatch(r"\[\[([^\[\]#|^]+)(#[^\[\]#|^]+)?\]\]", link)
     assert match
     target = match[1].casefold()
@@ -86,7 +86,7 @@ def known(*hits: Hit) -> dict[NotePath, IndexedNote]:
 
 def test_citations_are_numbered_and_say_where_their_text_stands() -> None:
     hits = [hit("Bees.md", "Bees sting."), hit("d/Ants.md", "Ants bite.", 2, ("Ants", "Queens"))]
-    first, second = cite(hits, known(*hits), LinkWriter(known(*hits)))
+    first, second = cite(hits, known(*hits), LinkWriter.among(known(*hits)))
     assert (first.number, first.path, first.heading, first.link) == (1, "Bees.md", "", "[[Bees]]")
     assert (second.number, second.heading, second.quote) == (2, "Queens", "Ants bite.")
     assert second.link == "[[Ants#Queens]]"
@@ -95,12 +95,12 @@ def test_citations_are_numbered_and_say_where_their_text_stands() -> None:
 
 def test_what_the_index_no_longer_knows_is_not_cited_and_leaves_no_gap() -> None:
     gone, renamed, kept = hit("Gone.md"), hit("Bees.md", heading=("Old",)), hit("Bees.md", "kept", 1, ("New",))
-    (citation,) = cite([gone, renamed, kept], known(kept), LinkWriter(known(kept)))
+    (citation,) = cite([gone, renamed, kept], known(kept), LinkWriter.among(known(kept)))
     assert (citation.number, citation.quote) == (1, "kept")
 
 
 def test_nothing_found_nothing_cited() -> None:
-    assert cite([], {}, LinkWriter([])) == []
+    assert cite([], {}, LinkWriter.among([])) == []
 
 
 # --- where a chunk stands ---------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_where_nobody_knows_the_outline_a_repeated_heading_is_not_named() -> Non
 def test_above_all_headings_a_block_id_is_the_place(text: str, place: str) -> None:
     piece = chunk("Bees.md", text)
     assert fragment(piece, update(piece).note) == place
-    (cited,) = cite([hit("Bees.md", text)], known(hit("Bees.md", text)), LinkWriter(PATHS))
+    (cited,) = cite([hit("Bees.md", text)], known(hit("Bees.md", text)), LinkWriter.among(PATHS))
     assert cited.link == (f"[[Bees#{place}]]" if place else "[[Bees]]")
 
 
@@ -214,7 +214,7 @@ def test_what_is_not_markdown_is_cited_as_obsidian_links_to_it(path: str, conten
     note, _ = read_note(content, FileState(NotePath(path), 1, len(content), "x"))
     [piece] = cut(note)
     receipt = IndexedNote(note.state, note.title, headings=tuple(heading.text for heading in note.headings))
-    [cited] = cite([Hit(piece, 1.0, {})], {note.path: receipt}, LinkWriter([note.path]))
+    [cited] = cite([Hit(piece, 1.0, {})], {note.path: receipt}, LinkWriter.among([note.path]))
     assert cited.link == link
 
 

@@ -242,7 +242,7 @@ async def test_what_goes_between_the_search_and_the_prompt_is_not_read(
     house: House, generator: FakeGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.answer(Request(talk(BEES)))
-    search, paths = house.store.keyword, house.store.paths
+    search, names = house.store.keyword, house.store.names
     found: list[str] = []
 
     async def keyword(text: str, scope: Scope, limit: int) -> list[Scored]:
@@ -250,13 +250,13 @@ async def test_what_goes_between_the_search_and_the_prompt_is_not_read(
         found.extend(hit.chunk.note for hit in hits)
         return hits
 
-    async def late_paths() -> object:
+    async def late_names() -> object:
         if found:  # the last look at the index before the prompt is made
             house.chat.forget([GONE])
-        return await paths()
+        return await names()
 
     monkeypatch.setattr(house.store, "keyword", keyword)
-    monkeypatch.setattr(house.store, "paths", late_paths)
+    monkeypatch.setattr(house.store, "names", late_names)
     for texts in ([BEES], [BEES, SAID, "Once more: where do bees sleep in the hive?"]):
         events = await house.answer(Request(talk(*texts)))
         assert "Bees.md" in found

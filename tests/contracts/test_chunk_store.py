@@ -122,10 +122,8 @@ async def test_everything_comes_back_as_it_was(store: Store) -> None:
     note = IndexedNote(state, "B", ("x/y", "Z"), ("alias", ""), ("One",), ("c", "d"), 2, 12.5, "why", 3)
     await store.replace([NoteUpdate(note, (other, chunk))])
     assert await store.notes() == [note]
-    assert await store.paths() == {path}
-    assert await store.note(path) == note
+    assert await store.receipts([path, NotePath("a")]) == {path: note}
     assert await store.chunks(path) == [chunk, other]
-    assert await store.note(NotePath("a")) is None
     assert await store.chunks(NotePath("a")) == []
 
 
@@ -144,7 +142,7 @@ async def test_awkward_paths_are_replaced_moved_and_removed_exactly(store: Store
     )
     for path in AWKWARD:
         await store.replace([], [NotePath("moved/" + path)])
-        assert await store.note(NotePath("moved/" + path)) is None
+        assert await store.receipts([NotePath("moved/" + path)]) == {}
     assert await store.counts() == StoreCounts(0, 0, 0, 0)
 
 
@@ -156,7 +154,7 @@ async def test_a_note_shrinks_and_grows_and_its_neighbours_stay(store: Store) ->
     assert texts(await store.chunks(NotePath("a.md"))) == ["0", "1", "2", "3", "4"]
     await store.replace([update("a.md")])
     assert await store.chunks(NotePath("a.md")) == []
-    assert await store.note(NotePath("a.md")) is not None
+    assert [note.state.path for note in await store.notes()] == ["a.md", "b.md"]
     assert texts(await store.chunks(NotePath("b.md"))) == ["x", "y"]
 
 
@@ -166,7 +164,7 @@ async def test_no_chunks_given_leaves_the_rows_but_writes_the_receipt(store: Sto
     await store.replace([unreadable, update("b.md", "new")])
     assert texts(await store.chunks(NotePath("a.md"))) == ["good"]
     assert texts(await store.chunks(NotePath("b.md"))) == ["new"]
-    assert await store.note(NotePath("a.md")) == unreadable.note
+    assert await store.receipts([NotePath("a.md")]) == {"a.md": unreadable.note}
     assert (await store.counts()).unreadable == 1
     # A touched note alone, and one that was never readable.
     await store.replace([NoteUpdate(make_note("a.md", mtime=9), None)])
@@ -180,7 +178,7 @@ async def test_a_move_leaves_nothing_behind_and_needs_no_embedding(store: Store,
     await store.replace([update("old/a.md", "alpha", "beta"), update("b.md", "gamma")])
     await embed_all(store, rng)
     await store.replace([update("new/a.md", "alpha", "beta", origin="old/a.md")])
-    assert await store.note(NotePath("old/a.md")) is None
+    assert await store.receipts([NotePath("old/a.md")]) == {}
     assert await store.chunks(NotePath("old/a.md")) == []
     assert await store.unembedded(10) == []
     assert await store.counts() == StoreCounts(2, 0, 3, 3)
@@ -676,7 +674,7 @@ async def test_sparse_scores_are_the_products_whatever_was_written_before(
         if step % 5 == 4:
             await store.maintain()
         asked = random_sparse(rng)
-        rows = [chunk for note in await store.paths() for chunk in await store.chunks(note)]
+        rows = [chunk for note in await store.notes() for chunk in await store.chunks(note.state.path)]
         embedded = await store.vectors([chunk.digest for chunk in rows])
         products = {
             chunk.key: sum(weights[chunk.digest].get(token, 0.0) * weight for token, weight in asked.items())
@@ -797,6 +795,22 @@ async def test_links_to_other_files_have_their_suffix(bare: Store) -> None:
     await bare.replace([linking("a.md", links), *(linking(path, []) for path in found)])
     assert await bare.linked([NotePath("a.md")]) == {"a.md": tuple(found)}
     assert await bare.linked([NotePath("papers/soil.pdf")]) == {"papers/soil.pdf": ("a.md",)}
+
+
+async def test_names_are_those_that_links_are_written_with(bare: Store) -> None:
+    paths = ["Bees.md", "x/BEES.MD", "papers/Soil.PDF", "Cafe\u0301.canvas"]
+    await bare.replace([linking(path, []) for path in paths])
+    assert await bare.names() == {
+        "bees": ("Bees.md", "x/BEES.MD"),
+        "soil.pdf": ("papers/Soil.PDF",),
+        "caf\u00e9.canvas": ("Cafe\u0301.canvas",),
+    }
+    await bare.replace([replace(linking("Wasps.md", []), origin=NotePath("Bees.md"))], [NotePath("papers/Soil.PDF")])
+    assert await bare.names() == {
+        "bees": ("x/BEES.MD",),
+        "caf\u00e9.canvas": ("Cafe\u0301.canvas",),
+        "wasps": ("Wasps.md",),
+    }
 
 
 async def test_links_follow_what_is_written_moved_and_removed(bare: Store) -> None:

@@ -54,7 +54,7 @@ async def test_a_note_that_is_gone_leaves_neither_text_nor_words_nor_names_nor_v
     after = written(tmp_path)
     assert [word for word in told if word in after] == []
 
-    assert sorted(path for path in await store.paths()) == sorted(f"n{number}.md" for number in range(60))
+    assert await store.names() == {f"n{number}": (f"n{number}.md",) for number in range(60)}
     assert [hit.chunk.note for hit in await store.keyword("plum 17", Scope(), 1)] == ["n17.md"]
     assert await store.unembedded(99) == []
     await store.replace([update("new.md", "A late quince.")])
@@ -115,7 +115,7 @@ async def test_questions_are_answered_while_it_is_purged(store: LanceStore) -> N
             path = f"n{(number * 7 + asked) % 60}.md"
             hits = await store.keyword(f"plum {path[1:-3]}", Scope(notes=(NotePath(path),)), 3)
             assert [hit.chunk.note for hit in hits] == [path]
-            assert (await store.note(NotePath(path))) is not None
+            assert (await store.receipts([NotePath(path)])).keys() == {path}
             asked += 1
         return asked
 

@@ -89,8 +89,7 @@ async def test_the_first_sync_finds_everything_and_gives_it_vectors(world: World
     world.write("picture.png", b"\x89PNG")
     await world.sync()
     assert await world.notes() == ["a.md", "folder/b.md"]
-    note = await world.store.note(NotePath("folder/b.md"))
-    assert note is not None
+    note = await world.receipt("folder/b.md")
     assert (note.title, note.tags, note.aliases, note.links) == ("b", ("fruit",), ("Bee",), ("a",))
     counts = await world.store.counts()
     assert (counts.chunks, counts.vectors, counts.unreadable) == (2, 2, 0)

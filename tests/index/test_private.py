@@ -61,8 +61,8 @@ async def test_of_a_private_note_nothing_is_kept_but_why(world: World) -> None:
     assert await why(world, "a.md") == PRIVATE
     assert world.indexer.exclusions == {PRIVATE: 1}
     # Nothing that suggests or cites notes knows its name.
-    assert await world.store.paths() == {"b.md"}
-    assert await world.store.note(NotePath("a.md")) is None
+    assert await world.store.names() == {"b": ("b.md",)}
+    assert await world.store.receipts([NotePath("a.md")]) == {}
     assert await world.store.linked([NotePath("b.md")]) == {"b.md": ()}
     assert (await world.store.counts()).notes == 1
 
@@ -99,7 +99,7 @@ async def test_a_private_note_that_cannot_be_read_for_a_while_stays_private(worl
     world.write("a.md", b"---\nvaultbridge: private\n---\n\xff")
     await world.sync()
     assert await why(world, "a.md") == PRIVATE
-    assert await world.store.paths() == frozenset()
+    assert await world.store.names() == {}
     world.write("a.md", "Open to all.")
     await world.sync()
     assert await world.text("a.md") == "Open to all."
@@ -315,7 +315,7 @@ async def test_the_text_of_a_note_that_is_excluded_is_gone_from_the_disk(way: Wa
     assert await way.store.vectors(digests) == {}
     assert await way.store.keyword("zqxylograph", Scope(), 5) == []
     assert "zqxylograph" not in await way.ask("What opens the door?")
-    assert len(await way.store.paths()) == 30
+    assert (await way.store.counts()).notes == 30
 
 
 async def test_a_note_that_is_moved_to_where_notes_are_left_out_is_gone_from_the_disk(way: Way) -> None:
@@ -326,7 +326,7 @@ async def test_a_note_that_is_moved_to_where_notes_are_left_out_is_gone_from_the
     await way.follow("a.md", "Diary/a.md")
     after = written(way.root / "index")
     assert [word for word in TOLD if word in after] == []
-    assert await way.store.paths() == {"b.md"}
+    assert await way.store.names() == {"b": ("b.md",)}
 
 
 NOTES = ("Diary/a.md", "Work/b.md", "c.md")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.index.worlds import World
-from vaultbridge.core.notes import NotePath
 from vaultbridge.index.reader import MOST_ATTEMPTS
 from vaultbridge.index.sweep import CHECK_SECONDS, SWEEP_SECONDS
 
@@ -63,9 +62,7 @@ async def test_sweeps_write_nothing_where_nothing_changed(world: World) -> None:
         for _ in range(20):
             await world.clock.advance(24 * 3600)
             await world.indexer.settled()
-        note = await world.store.note(NotePath("broken.md"))
-        assert note is not None
-        assert note.attempts == MOST_ATTEMPTS
+        assert (await world.receipt("broken.md")).attempts == MOST_ATTEMPTS
         written = len(world.store.commits)
         for _ in range(5):
             await world.clock.advance(SWEEP_SECONDS + CHECK_SECONDS)

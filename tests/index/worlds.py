@@ -13,7 +13,7 @@ from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
 from vaultbridge.backends.fakes.store import FakeStore
 from vaultbridge.core.errors import DiskFull
-from vaultbridge.core.notes import Chunk, NotePath, NoteUpdate, Row
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, Row
 from vaultbridge.core.ports import ChunkStore
 from vaultbridge.index.backfill import Backfill
 from vaultbridge.index.indexer import Indexer
@@ -123,9 +123,11 @@ class Realm:
 
     async def reason(self, path: str) -> str:
         """Why a known note is not indexed whole."""
-        note = await self.store.note(NotePath(path))
-        assert note is not None
-        return note.reason
+        return (await self.receipt(path)).reason
+
+    async def receipt(self, path: str) -> IndexedNote:
+        """The receipt of a known note."""
+        return (await self.store.receipts([NotePath(path)]))[NotePath(path)]
 
     async def text(self, path: str) -> str:
         """What the index holds of a note."""

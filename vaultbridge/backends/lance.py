@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vaultbridge.backends.lance_backlog import Backlog
 from vaultbridge.backends.lance_library import MatchQuery, col, lancedb, share_memory
 from vaultbridge.backends.lance_memory import Bounds
 from vaultbridge.backends.lance_mending import discard, set_damaged_aside
@@ -52,16 +53,6 @@ KEEP_VERSIONS = timedelta(minutes=5)
 """How long a reader may hold on to an old version."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """What was counted, and when: a large vault is not counted again while nothing changes."""
-
-    outline: Outline
-    space: VectorTable | None
-    changes: int
-    counts: StoreCounts
-
-
 class LanceStore:
     """A ChunkStore in one folder, or in a bucket: only the ``uri`` differs.
 
@@ -82,7 +73,7 @@ class LanceStore:
         self._served: VectorTable | None = None
         # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
         self._outline: Outline | None = None
-        self._counted: _Counted | None = None
+        self._backlog: Backlog | None = None
         # How often something was written, and what lay on the disk after so many: the status is asked all the time.
         self._writes = 0
         self._weighed: tuple[int, Storage] | None = None
@@ -148,16 +139,16 @@ class LanceStore:
             notes[path] = replace(notes.get(path) or _bare(path), state=FileState(path, 0, 0, ""))
         return [notes[path] for path in sorted(notes)]
 
-    async def paths(self) -> Set[NotePath]:
-        """Every note's path, but for those that are left out."""
-        return (await self._look()).receipts.keys()
+    async def names(self) -> Mapping[str, Sequence[NotePath]]:
+        """The notes by their folded names, but for those that are left out."""
+        return (await self._look()).graph.names
 
-    async def note(self, path: NotePath) -> IndexedNote | None:
-        """One note's receipt; None for one that is left out."""
-        if path not in (await self._look()).receipts:
-            return None
-        rows = await read(self._notes.query().where(col("path") == path))
-        return row_note(rows[0]) if rows else None
+    async def receipts(self, paths: Collection[NotePath]) -> dict[NotePath, IndexedNote]:
+        """The receipts of some notes; one that is left out has none."""
+        if not (shown := (await self._look()).receipts.keys() & paths):
+            return {}
+        rows = await read(self._notes.query().where(col("path").isin(sorted(shown))))
+        return {note.state.path: note for note in map(row_note, rows)}
 
     async def chunks(self, path: NotePath) -> list[Chunk]:
         """One note's chunks in their order."""
@@ -231,22 +222,15 @@ class LanceStore:
         """Chunks that have no vector yet, one for each digest, of the newest and the most linked notes first."""
         if self._vectors is None:
             return []
-        known, outline = await self._vectors.digests(), await self._look()
-        foremost = await asyncio.to_thread(outline.foremost, outline.without(known))
-        wanted = foremost[: max(limit, 0)]
+        outline = await self._look()
+        backlog = await self._behind(outline)
+        wanted = await asyncio.to_thread(backlog.foremost, limit)
         chunks = dict(await self._with_digests(outline, wanted))
         return [chunks[digest] for digest in wanted if digest in chunks]
 
     async def counts(self) -> StoreCounts:
         """How much is stored."""
-        space, outline = self._vectors, await self._look()
-        known = await space.digests() if space is not None else frozenset[str]()
-        changes = space.changes if space is not None else 0
-        last = self._counted
-        if last is None or last.outline is not outline or last.space is not space or last.changes != changes:
-            counts = await asyncio.to_thread(outline.counts, outline.without(known))
-            self._counted = last = _Counted(outline, space, changes, counts)
-        return last.counts
+        return (await self._behind(await self._look())).counts
 
     async def storage(self) -> Storage:
         """What it takes on the disk: of a bucket the rows alone, of a folder every file."""
@@ -432,6 +416,13 @@ class LanceStore:
             if self._outline is None:
                 self._outline = await Outline.read(self._notes, self._chunks, self._bounds.chunks)
             return self._outline
+
+    async def _behind(self, outline: Outline) -> Backlog:
+        have = await self._vectors.made() if self._vectors is not None else ()
+        backlog = self._backlog
+        if backlog is None or not backlog.is_of(outline, have):
+            self._backlog = backlog = await asyncio.to_thread(Backlog, outline, have)
+        return backlog
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:

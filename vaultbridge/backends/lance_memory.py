@@ -51,17 +51,18 @@ class VectorMemory:
         self.rows: dict[str, int] = {}
         self.matrix: Matrix | None = Matrix(dimensions)
         self.postings: Postings | None = Postings()
-        self._digests: list[str] = []
+        self.digests: list[str] = []
+        """Of each row; empty for a hole."""
 
     @property
     def size(self) -> int:
         """How many rows there are, holes included."""
-        return len(self._digests)
+        return len(self.digests)
 
     @property
     def hollow(self) -> bool:
         """Whether more than a quarter of the rows are holes."""
-        return 3 * len(self._digests) > 4 * len(self.rows)
+        return 3 * len(self.digests) > 4 * len(self.rows)
 
     def read(self, batch: Any) -> None:
         """Append a record batch with the columns of a vector table."""
@@ -85,7 +86,7 @@ class VectorMemory:
     def drop(self, digests: Iterable[str]) -> None:
         """Let go of some digests."""
         for digest in digests:
-            self._digests[self.rows.pop(digest)] = ""
+            self.digests[self.rows.pop(digest)] = ""
 
     def best(self, scores: Vector, seen: Seen, limit: int) -> dict[str, float]:
         """The ``limit`` digests that are ``seen`` and score best, best first; rows younger than ``scores`` do not."""
@@ -97,20 +98,20 @@ class VectorMemory:
             some = min(count, len(scores))
             ranked = np.argpartition(-scores, some - 1)[:some] if some else np.empty(0, int)
             ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
-            found = self._named([row for row in ranked if seen.shows(self._digests[row])][:limit], scores)
+            found = self._named([row for row in ranked if seen.shows(self.digests[row])][:limit], scores)
             if len(found) == limit or some == len(scores):
                 return found
             count *= 2 * GENEROSITY
 
     def _named(self, rows: Sequence[int] | Any, scores: Vector) -> dict[str, float]:
-        return {self._digests[row]: float(scores[row]) for row in rows}
+        return {self.digests[row]: float(scores[row]) for row in rows}
 
     def _append(self, digests: list[str], dense: Any, lengths: Any, tokens: Any, weights: Any) -> None:
-        first = len(self._digests)
-        self._digests += digests
-        self.rows.update(zip(digests, range(first, len(self._digests)), strict=True))
+        first = len(self.digests)
+        self.digests += digests
+        self.rows.update(zip(digests, range(first, len(self.digests)), strict=True))
         if self.matrix is not None:
-            if 4 * len(self._digests) * self.matrix.dimensions > self._bounds.dense:
+            if 4 * len(self.digests) * self.matrix.dimensions > self._bounds.dense:
                 self.matrix = None
             else:
                 self.matrix.append(dense)
@@ -118,5 +119,5 @@ class VectorMemory:
             if POSTING_BYTES * (self.postings.size + len(tokens)) > self._bounds.sparse:
                 self.postings = None
             else:
-                rows = np.repeat(np.arange(first, len(self._digests), dtype=np.int32), lengths)
+                rows = np.repeat(np.arange(first, len(self.digests), dtype=np.int32), lengths)
                 self.postings = self.postings.added(tokens, rows, weights)

@@ -15,7 +15,7 @@ from vaultbridge.backends.lance_tables import CHUNK_COLUMNS, guarded, read, row_
 from vaultbridge.backends.link_graph import LinkGraph
 from vaultbridge.backends.precedence import foremost
 from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, folded, note_name
-from vaultbridge.core.search import Scope, StoreCounts
+from vaultbridge.core.search import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Receipt:
 class Outline:
     """A view of the rows as they were at one moment.
 
-    ``digests``: those of each note's chunks, in order; ``owners``: the notes that have a chunk of that digest;
+    ``digests``: those of each note's chunks, in order; ``owners``: the note of each chunk that has that digest;
     ``rows``: the chunks, None if they take more memory than they may; ``unsound``: the notes whose rows are not those
     of their receipt, or have none. Notes that are ``left_out`` are nowhere else, so that nothing names them.
     ``known``: the whole receipts as they were read, None once something was written.
@@ -84,8 +84,7 @@ class Outline:
             places.setdefault(note, []).append((ordinal, source))
             digests.setdefault(note, []).append(digest)
             rows.setdefault(note, []).append(row)
-            if note not in (holders := owners.get(digest, ())):
-                owners[digest] = (*holders, note)
+            owners[digest] = (*owners.get(digest, ()), note)
         left_out = {note.state.path for note in known if note.left_out}
         shown = [note for note in known if not note.left_out]
         receipts = {note.state.path: Receipt.of(note) for note in shown}
@@ -114,7 +113,7 @@ class Outline:
             receipts[path] = Receipt.of(update.note)
             if update.chunks:
                 digests[path] = [chunk.digest for chunk in sorted(update.chunks, key=lambda chunk: chunk.ordinal)]
-                for digest in {*digests[path]}:
+                for digest in digests[path]:
                     owners[digest] = (*owners.get(digest, ()), path)
         gone = gone | hidden
         graph = self.graph.after((update.note for update in written), gone)
@@ -134,7 +133,7 @@ class Outline:
         found = [
             (digest, (note, place))
             for digest in digests
-            for note in self.owners.get(digest, ())
+            for note in dict.fromkeys(self.owners.get(digest, ()))
             for place, other in enumerate(self.digests[note])
             if other == digest
         ]
@@ -165,9 +164,9 @@ class Outline:
             return Reach(self, self.receipts.keys() - allowed, inverted=True)
         return Reach(self, allowed, inverted=False)
 
-    def without(self, known: Set[str]) -> Set[str]:
-        """The digests that are not ``known``."""
-        return self.owners.keys() - known
+    def copies(self, digests: Iterable[str]) -> int:
+        """How many chunks have one of ``digests``, all of which are here."""
+        return sum(len(self.owners[digest]) for digest in digests)
 
     def foremost(self, digests: Set[str]) -> list[str]:
         """Some digests, of the newest and the most linked notes first, in the order of each."""
@@ -176,13 +175,6 @@ class Outline:
         ages = {note: -self.receipts[note].mtime if note in self.receipts else float("-inf") for note in notes}
         ordered = foremost(ages, self.graph)
         return list(dict.fromkeys(digest for note in ordered for digest in self.digests[note] if digest in digests))
-
-    def counts(self, missing: Set[str]) -> StoreCounts:
-        """How much is stored, if the digests that are ``missing`` have no vector."""
-        chunks = sum(map(len, self.digests.values()))
-        without = sum(self.digests[note].count(digest) for digest in missing for note in self.owners[digest])
-        unreadable = sum(receipt.unreadable for receipt in self.receipts.values())
-        return StoreCounts(len(self.receipts), unreadable, chunks, chunks - without)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,8 +46,6 @@ class VectorTable:
         # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
         self._memory: VectorMemory | None = None
         self._reading = asyncio.Lock()
-        self.changes = 0
-        """How often the digests that have a vector here have changed."""
 
     @classmethod
     async def open(cls, db: Any, fingerprint: str, dimensions: int, bounds: Bounds) -> VectorTable:
@@ -81,6 +79,10 @@ class VectorTable:
     async def digests(self) -> Set[str]:
         """Everything that has a vector here."""
         return (await self._current()).rows.keys()
+
+    async def made(self) -> Sequence[str]:
+        """The same in their order; those that are made are appended, unless the list is another one by then."""
+        return (await self._current()).digests
 
     async def nearest(self, vector: Vector, seen: Seen, limit: int) -> dict[str, float]:
         """The ``limit`` digests that are ``seen`` nearest to ``vector``, each with its cosine, best first."""
@@ -125,7 +127,6 @@ class VectorTable:
         with self._or_read_anew():
             await self.table.add(self._rows(fresh))
             memory.add(fresh)
-            self.changes += 1
 
     async def keep(self, used: Set[str]) -> None:
         """Delete every vector whose digest is not ``used``."""
@@ -161,7 +162,6 @@ class VectorTable:
                     async for batch in await self._batches():
                         await asyncio.to_thread(memory.read, batch)
                 self._memory = memory
-                self.changes += 1
             return self._memory
 
     @contextmanager

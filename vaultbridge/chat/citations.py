@@ -25,17 +25,26 @@ _FORBIDDEN_IN_LINK = re.compile(r"[#|^\[\]]|%%")
 
 
 class LinkWriter:
-    """Writes wikilinks as Obsidian does: the shortest text that names one note of the vault only."""
+    """Writes wikilinks as Obsidian does: the shortest text that names one note of the vault only.
 
-    def __init__(self, paths: Iterable[NotePath]) -> None:
-        self._namesakes: dict[str, list[NotePath]] = {}
+    ``names`` has every note by its folded name.
+    """
+
+    def __init__(self, names: Mapping[str, Sequence[NotePath]]) -> None:
+        self._names = names
+
+    @classmethod
+    def among(cls, paths: Iterable[NotePath]) -> LinkWriter:
+        """For a vault of these notes."""
+        names: dict[str, list[NotePath]] = {}
         for path in paths:
-            self._namesakes.setdefault(folded(note_name(path)), []).append(path)
+            names.setdefault(folded(note_name(path)), []).append(path)
+        return cls(names)
 
     def named(self, target: str) -> list[NotePath]:
         """The notes that a link's target may mean, however it is spelt: by name, or by the end of their path."""
         target = folded(link_target(target))
-        namesakes = self._namesakes.get(target.rsplit("/", 1)[-1], [])
+        namesakes = self._names.get(target.rsplit("/", 1)[-1], ())
         return [path for path in namesakes if f"/{folded(link_target(path))}".endswith(f"/{target}")]
 
     def link(self, path: NotePath, heading: str = "") -> str:
@@ -49,7 +58,7 @@ class LinkWriter:
     def place(self, path: NotePath, fragment: str) -> str:
         """The same for a place in the note that is known as a link has it: ``Parent#Heading``, ``^block``."""
         name = note_name(path)
-        target = name if len(self._namesakes.get(folded(name), ())) < 2 else link_target(path)
+        target = name if len(self._names.get(folded(name), ())) < 2 else link_target(path)
         if _FORBIDDEN_IN_LINK.search(target):
             return f"[{name}]({quote(path)}{'#' + quote(fragment) if fragment else ''})"
         return f"[[{target}{'#' + fragment if fragment else ''}]]"

@@ -33,7 +33,7 @@ class Evidence:
     unknown: bool = False
     closest: Sequence[Hit] = ()
     notes: Mapping[NotePath, IndexedNote] = field(default_factory=dict)
-    writer: LinkWriter = field(default_factory=lambda: LinkWriter(()))
+    writer: LinkWriter = field(default_factory=lambda: LinkWriter({}))
     unseen: Collection[NotePath] = ()
     outlines: Mapping[NotePath, Sequence[Chunk]] = field(default_factory=dict)
     degraded: Mapping[str, str] = field(default_factory=dict)
@@ -93,8 +93,8 @@ class Finder:
                 closest = (await self._retriever.relevant(query, question.editing, any_hit=True)).hits
         # Asked after the search: what is gone or renamed by now is not cited.
         paths = dict.fromkeys([*(hit.chunk.note for hit in (*found.hits, *closest)), *before])
-        known = [await self._store.note(path) for path in paths]
-        notes = {note.state.path: note for note in known if note is not None}
+        known = await self._store.receipts(paths.keys())
+        notes = {path: known[path] for path in paths if path in known}  # the best first
         shown = [hit.chunk for hit in (*found.hits, *closest) if hit.chunk.note in notes]
         twice = {chunk.note for chunk in shown if repeats(chunk, notes[chunk.note])}
         return Evidence(
@@ -103,7 +103,7 @@ class Finder:
             unknown=alone and not found.hits,
             closest=closest,
             notes=notes,
-            writer=LinkWriter(await self._store.paths()),
+            writer=LinkWriter(await self._store.names()),
             unseen={path for path in paths if path == editing or note_name(path) == question.editing},
             outlines={path: await self._store.chunks(path) for path in twice},
             degraded=found.degraded,

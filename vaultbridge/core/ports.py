@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -259,11 +259,11 @@ class ChunkStore(Protocol):
         is like no file's; so it does where there are rows alone.
         """
 
-    async def paths(self) -> Set[NotePath]:
-        """Every note's path, but for those left out; cheap, since every answer asks for it."""
+    async def names(self) -> Mapping[str, Sequence[NotePath]]:
+        """The notes by their folded names, but for those left out; cheap, since every answer asks for it."""
 
-    async def note(self, path: NotePath) -> IndexedNote | None:
-        """One note's receipt; None for one that is left out, as if it were not there."""
+    async def receipts(self, paths: Collection[NotePath]) -> dict[NotePath, IndexedNote]:
+        """The receipts of some notes; one that is left out has none, as if it were not there."""
 
     async def chunks(self, path: NotePath) -> list[Chunk]:
         """One note's chunks in their order."""

@@ -220,7 +220,7 @@ class Indexer:
     def _advance(self) -> None:
         self._advanced.set()
         self._advanced = asyncio.Event()
-        hidden = (receipt.reason for receipt in self._receipts.values() if receipt.left_out)
+        hidden = (receipt.reason for receipt in self._receipts.values() if receipt.reason and receipt.left_out)
         self._exclusions = self._excluded + Counter(hidden)
         self._backfill.wake()
 
@@ -371,7 +371,7 @@ class Indexer:
     # --- notes that could not be read -----------------------------------------------------------------------------
 
     def _due(self) -> dict[NotePath, float]:
-        times = ((path, _retry_at(receipt)) for path, receipt in self._receipts.items())
+        times = ((path, _retry_at(receipt)) for path, receipt in self._receipts.items() if receipt.attempts)
         return {path: due for path, due in times if due is not None}
 
     def _retry_after(self) -> float | None:

@@ -27,7 +27,8 @@ class Look:
 
     def stands_for_others(self, paths: Set[NotePath], receipts: Receipts) -> bool:
         """Whether one of the paths is, or was, a folder: it stands for every note below it."""
-        unknown = paths - receipts.keys()
+        if not (unknown := paths - receipts.keys()):
+            return False
         below = tuple(f"{path}/" for path in unknown)
         folders = (path for path in unknown if os.path.isdir(self._vault.root / path))  # noqa: PTH112  Path's may raise
         return any(folders) or any(known.startswith(below) for known in receipts)

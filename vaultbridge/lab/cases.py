@@ -64,7 +64,7 @@ def mentions(notes: Sequence[Note]) -> Iterator[Mention]:
     What gives the target away is taken out of the sentence: the link with its words, and the target's name, title and
     aliases wherever else they stand. Other links are shown as they are read, without the names of files behind them.
     """
-    writer = LinkWriter(note.path for note in notes)
+    writer = LinkWriter.among(note.path for note in notes)
     by_path = {note.path: note for note in notes}
     for note in notes:
         for link in note.links:

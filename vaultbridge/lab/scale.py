@@ -74,7 +74,7 @@ class Scale:
         """Write every note that is not there yet, and its vectors."""
         info = await self._embeddings.info()
         await self._store.use_vectors(info.fingerprint, info.dimensions)
-        there = len(await self._store.paths())
+        there = (await self._store.counts()).notes
         for first in range(there, self._notes, BATCH_NOTES):
             numbers = range(first, min(first + BATCH_NOTES, self._notes))
             await self._store.replace([self._invention.note(number) for number in numbers])

@@ -109,8 +109,8 @@ class Retriever:
     async def _timely(self, query: Query, period: Period, found: Found, findings: Findings) -> Found:
         """The same with notes of the period first, out of more than are asked for."""
         best = await self._best(replace(query, limit=MORE_OF_A_TIME * query.limit), found, findings)
-        receipts = [await self._store.note(note) for note in dict.fromkeys(hit.chunk.note for hit in best.hits)]
-        written = {receipt.state.path: receipt.state.written for receipt in receipts if receipt is not None}
+        receipts = await self._store.receipts({hit.chunk.note for hit in best.hits})
+        written = {note: receipt.state.written for note, receipt in receipts.items()}
         return replace(best, hits=tuple(timely(best.hits, written, period)[: query.limit]))
 
     async def _follow(self, hits: Sequence[Hit], query: Query) -> tuple[list[Hit], dict[NotePath, NotePath]]:

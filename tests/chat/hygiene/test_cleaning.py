@@ -16,7 +16,7 @@ from vaultbridge.core.notes import NotePath
 from vaultbridge.retrieve.draft import Draft
 
 CITED = citation(1, "Bees sleep in the hive at night.")
-KNOWN = KnownLinks(LinkWriter([NotePath("Bees.md")]))
+KNOWN = KnownLinks(LinkWriter.among([NotePath("Bees.md")]))
 
 
 def prose() -> TextFilter:

@@ -19,7 +19,7 @@ PATHS = [
     NotePath(path) for path in ("Garden/Bees.md", "A/Plan.md", "B/Plan.md", "红烧肉.md", "x/Soil.pdf", "Cafe\u0301.md")
 ]
 KNOWN = KnownLinks(
-    LinkWriter(PATHS),
+    LinkWriter.among(PATHS),
     {note.state.path: note for note in (BEES, SOIL)},
     quoted_places(["See [[Ghost]] and [[Plan#Later|later]].", "![[picture.png]]"]),
 )

@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,14 +63,13 @@ class FakeStore:
         """Every note's receipt, sorted by path (code points)."""
         return [self._notes[path] for path in sorted(self._notes)]
 
-    async def paths(self) -> Set[NotePath]:
-        """Every note's path, but for those that are left out."""
-        return frozenset(note.state.path for note in self._shown())
+    async def names(self) -> Mapping[str, Sequence[NotePath]]:
+        """The notes by their folded names, but for those that are left out."""
+        return LinkGraph().after(self._shown(), frozenset()).names
 
-    async def note(self, path: NotePath) -> IndexedNote | None:
-        """One note's receipt; None for one that is left out."""
-        note = self._notes.get(path)
-        return None if note is None or note.left_out else note
+    async def receipts(self, paths: Collection[NotePath]) -> dict[NotePath, IndexedNote]:
+        """The receipts of some notes; one that is left out has none."""
+        return {note.state.path: note for note in self._shown() if note.state.path in paths}
 
     async def chunks(self, path: NotePath) -> list[Chunk]:
         """One note's chunks in their order."""

@@ -23,7 +23,7 @@ LANGUAGE = frozenset(("lang", "language", "locale"))
 def translated(cuts: Sequence[Cut]) -> list[tuple[Cut, Cut]]:
     """Each two notes that are translations of each other, once in each direction."""
     by_path = {cut.note.path: cut for cut in cuts}
-    writer = LinkWriter(by_path)
+    writer = LinkWriter.among(by_path)
     shared: defaultdict[str, list[NotePath]] = defaultdict(list)
     pairs: dict[tuple[NotePath, NotePath], None] = {}
     for path, cut in by_path.items():

@@ -45,7 +45,7 @@ async def related_view(services: Services, body: RelatedBody) -> SearchView:
     exclude = tuple(NotePath(path) for path in body.exclude)
     if body.note:
         path = NotePath(body.note)
-        receipt = await services.store.note(path)
+        receipt = (await services.store.receipts([path])).get(path)
         if receipt is None:
             raise InvalidRequest(
                 "The note is not in the index.",

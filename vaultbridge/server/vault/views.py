@@ -139,7 +139,7 @@ async def search_view(services: Services, query: Query) -> SearchView:
 
 async def found_view(services: Services, text: str, found: Found) -> SearchView:
     """What was found for a text."""
-    writer = LinkWriter(await services.store.paths())
+    writer = LinkWriter(await services.store.names())
     view: SearchView = {
         "hits": [_hit(hit, writer, reasons(text, hit, found.linked)) for hit in found.hits],
         "freshness": freshness_view(services.index.freshness),
