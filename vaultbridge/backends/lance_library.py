@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 import pyarrow as pa
@@ -35,7 +37,29 @@ def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-with _without_validators():
+class _Pandas(MetaPathFinder):
+    """Finds that pandas is not installed."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
+
+
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    """Keep pandas from being imported in here: pyarrow does if it is installed, though nothing here has data frames.
+
+    It takes a fifth of a second of each start. Whoever makes a data frame of a table later gets one.
+    """
+    finder = _Pandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+with _without_validators(), _without_pandas():
     import lancedb
     from lancedb.expr import col
     from lancedb.index import FTS, BTree
