@@ -886,8 +886,8 @@ async def test_sparse_weights_are_kept(tmp_path: Path, rng: np.random.Generator)
     await store.use_vectors("space", DIMENSIONS)
     dense = random_embedding(rng).dense
     await store.put_vectors({"a": Embedding(dense, {5: 0.5, 250_001: 0.25}), "b": Embedding(dense)})
-    assert store._vectors is not None
-    rows = await store._vectors.table.query().select(["digest", "ids", "weights"]).to_list()
+    assert store._spaces.filled is not None
+    rows = await store._spaces.filled.table.query().select(["digest", "ids", "weights"]).to_list()
     assert {row["digest"]: (row["ids"], row["weights"]) for row in rows} == {
         "a": ([5, 250_001], [0.5, 0.25]),
         "b": (None, None),
@@ -935,8 +935,8 @@ async def test_a_write_that_is_cancelled_happened_or_did_not(tmp_path: Path, rng
         embedding_all.cancel()
         await asyncio.wait([embedding_all])
     await embed_all(store, rng)
-    assert store._vectors is not None
-    assert await store.vector_tables() == {"space": await store._vectors.table.count_rows()}
+    assert store._spaces.filled is not None
+    assert await store.vector_tables() == {"space": await store._spaces.filled.table.count_rows()}
     await store.close()
 
 

@@ -126,6 +126,30 @@ async def test_questions_are_answered_while_it_is_purged(store: LanceStore) -> N
     assert min(await asyncio.gather(*asking)) > 0
 
 
+async def test_vectors_that_are_opened_while_it_is_purged_can_be_read_and_written(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    for opened in (0, 1):  # turns of the loop that the purge is ahead
+        uri = str(tmp_path / f"index{opened}")
+        store = await LanceStore.open(uri)
+        await store.use_vectors("space", DIMENSIONS)
+        await store.replace([*others(), update("secret.md", SECRET)])
+        await embed_all(store, rng)
+        await store.close()
+        store = await LanceStore.open(uri)
+        await store.replace([], [NotePath("secret.md")])
+        purging = asyncio.create_task(store.purge())
+        for _ in range(opened):
+            await asyncio.sleep(0)
+        await store.use_vectors("space", DIMENSIONS)
+        await purging
+        assert sum(row.embedded for row in await store.rows()) == len(OTHERS)
+        await store.replace([update("new.md", "A late quince.")])
+        await embed_all(store, rng)
+        assert (await store.counts()).vectors == len(OTHERS) + 1
+        assert store.damage == ""
+        await store.close()
+
+
 async def test_what_the_index_takes_is_weighed_anew_after_each_change(store: LanceStore, tmp_path: Path) -> None:
     def lies_there() -> int:
         return sum(file.stat().st_size for file in (tmp_path / "index").rglob("*") if file.is_file())

@@ -69,7 +69,7 @@ async def change_the_receipt(realm: Realm) -> None:
 
 
 async def lose_a_vector(realm: Realm) -> None:
-    vectors = tables(realm)._vectors
+    vectors = tables(realm)._spaces.filled
     assert vectors is not None
     (_, second, _) = await realm.store.chunks(NotePath(VICTIM))
     await vectors.table.delete(col("digest") == second.digest)

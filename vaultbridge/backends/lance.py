@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +20,7 @@ from vaultbridge.backends.lance_mending import discard, set_damaged_aside
 from vaultbridge.backends.lance_outline import Outline, Reach
 from vaultbridge.backends.lance_purge import rewrite
 from vaultbridge.backends.lance_rows import is_found, stored_rows
+from vaultbridge.backends.lance_spaces import VectorSpaces
 from vaultbridge.backends.lance_tables import (
     CHUNK_COLUMNS,
     CHUNK_INDICES,
@@ -35,9 +36,8 @@ from vaultbridge.backends.lance_tables import (
     row_chunk,
     row_note,
     source_of,
-    table_names,
 )
-from vaultbridge.backends.lance_vectors import PREFIX, VECTOR_INDICES, VectorTable
+from vaultbridge.backends.lance_vectors import VECTOR_INDICES, VectorTable
 from vaultbridge.backends.words import Words
 from vaultbridge.core.errors import StoreDamaged, StoreMismatch
 from vaultbridge.core.notes import Chunk, FileState, IndexedNote, NotePath, NoteUpdate, Row
@@ -68,9 +68,7 @@ class LanceStore:
         self._chunks: Any = None
         self._set_aside: tuple[str, ...] = ()
         self._words = Words()
-        # The one that is filled, and the one that questions are answered from: two while an embedder succeeds another.
-        self._vectors: VectorTable | None = None
-        self._served: VectorTable | None = None
+        self._spaces = VectorSpaces(None, bounds)
         # Kept up to date by the writes, which all go through here; None before the first use and after a failed write.
         self._outline: Outline | None = None
         self._backlog: Backlog | None = None
@@ -105,6 +103,7 @@ class LanceStore:
         )
         with guarded():
             self._db = await lancedb.connect_async(self._uri, session=session)
+            self._spaces = VectorSpaces(self._db, self._bounds)
             self._chunks = await open_table(self._db, "chunks", CHUNKS, CHUNK_INDICES)
             self._notes = await open_table(self._db, "notes", NOTES, {})
         self._outline = await Outline.read(self._notes, self._chunks, self._bounds.chunks)
@@ -114,19 +113,23 @@ class LanceStore:
 
         Raises StoreMismatch if the index holds other dimensions under it.
         """
-        self._vectors = self._served = await self._opened(fingerprint, dimensions)
+        space = await self._opened(fingerprint, dimensions)
+        self._spaces.fill(space)
+        self._spaces.serve(space)
 
     async def fill_vectors(self, fingerprint: str, dimensions: int) -> None:
         """Fill this space from now on; questions go on in the one that is served, if there is one."""
-        self._vectors = await self._opened(fingerprint, dimensions)
+        space = await self._opened(fingerprint, dimensions)  # the spaces may be others by then
+        self._spaces.fill(space)
 
     async def serve_vectors(self, fingerprint: str, dimensions: int) -> None:
         """Answer questions in this space from now on, whichever one is filled."""
-        self._served = await self._opened(fingerprint, dimensions)
+        space = await self._opened(fingerprint, dimensions)
+        self._spaces.serve(space)
 
     async def vector_tables(self) -> dict[str, int]:
         """How many vectors are stored, by fingerprint; some may belong to embedders of the past."""
-        return {table.fingerprint: await table.table.count_rows() for table in await self._vector_tables()}
+        return {space.fingerprint: await space.table.count_rows() for space in await self._spaces.all()}
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -191,26 +194,26 @@ class LanceStore:
 
         Every vector is compared, so none is missed; scores are as precise as float16 (about 1e-4).
         """
-        if (space := self._asked) is None or limit < 1:
+        if (space := self._spaces.asked) is None or limit < 1:
             return []
         reach = (await self._look()).reach(scope)
         return await self._hits(await space.nearest(vector, reach, limit), reach, limit)
 
     async def sparse(self, weights: Mapping[int, float], scope: Scope, limit: int) -> list[Scored]:
         """The chunks whose learned sparse vectors have the greatest product with ``weights``, above 0, best first."""
-        if (space := self._asked) is None or limit < 1:
+        if (space := self._spaces.asked) is None or limit < 1:
             return []
         reach = (await self._look()).reach(scope)
         return await self._hits(await space.heaviest(weights, reach, limit), reach, limit)
 
     async def vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored vectors among ``digests``, ``(dimensions,)`` float32 each, as precise as float16."""
-        space = self._asked
+        space = self._spaces.asked
         return await space.get(set(digests)) if space is not None else {}
 
     async def multi(self, digests: Sequence[str]) -> dict[str, Vector]:
         """The stored multi-vectors among ``digests``, ``(tokens, dimensions)`` float32 each, a byte a number."""
-        space = self._asked
+        space = self._spaces.asked
         return await space.multi(set(digests)) if space is not None and digests else {}
 
     async def linked(self, paths: Sequence[NotePath]) -> dict[NotePath, tuple[NotePath, ...]]:
@@ -220,7 +223,7 @@ class LanceStore:
 
     async def unembedded(self, limit: int) -> list[Chunk]:
         """Chunks that have no vector yet, one for each digest, of the newest and the most linked notes first."""
-        if self._vectors is None:
+        if self._spaces.filled is None:
             return []
         outline = await self._look()
         backlog = await self._behind(outline)
@@ -237,7 +240,8 @@ class LanceStore:
         writes = self._writes
         if self._weighed is not None and self._weighed[0] == writes:
             return self._weighed[1]
-        tables = [self._chunks, self._notes, *([self._vectors.table] if self._vectors is not None else [])]
+        space = self._spaces.filled
+        tables = [self._chunks, self._notes, *([space.table] if space is not None else [])]
         with guarded():
             stats = [await table.stats() for table in tables]
         size = sum(one["total_bytes"] for one in stats)
@@ -251,9 +255,10 @@ class LanceStore:
         """Every chunk's row, sorted by note and ordinal, read anew from the disk; what was in memory is forgotten."""
         async with self._alone():
             self._outline = None
-            if self._vectors is not None:
-                self._vectors.forget()
-            embedded = await self._vectors.digests() if self._vectors is not None else frozenset[str]()
+            embedded: Set[str] = frozenset()
+            if (space := self._spaces.filled) is not None:
+                space.forget()
+                embedded = await space.digests()
             return await stored_rows(self._chunks, embedded)
 
     async def unfound(self, notes: Sequence[NotePath]) -> list[NotePath]:
@@ -293,11 +298,11 @@ class LanceStore:
 
     async def put_vectors(self, vectors: Mapping[str, Embedding]) -> None:
         """Add vectors by digest; present ones are left alone. Raises DiskFull, StoreMismatch before ``use_vectors``."""
-        if self._vectors is None:
-            raise StoreMismatch("The index was opened without an embedder and takes no vectors.")
         async with self._alone():
+            if (space := self._spaces.filled) is None:
+                raise StoreMismatch("The index was opened without an embedder and takes no vectors.")
             with guarded():
-                await _whole(self._vectors.add(vectors))
+                await _whole(space.add(vectors))
 
     async def maintain(self) -> None:
         """Compact the files, drop old versions and vectors that no chunk uses, those of past embedders too.
@@ -351,16 +356,11 @@ class LanceStore:
 
     async def close(self) -> None:
         """Let go of the files."""
-        for opened in (self._vectors, self._served, self._chunks, self._notes, self._db):
+        for opened in (self._spaces, self._chunks, self._notes, self._db):
             if opened is not None:
                 opened.close()
 
     # --- helpers --------------------------------------------------------------------------------------------------
-
-    @property
-    def _asked(self) -> VectorTable | None:
-        """The vectors that questions are answered from."""
-        return self._served or self._vectors
 
     async def _mended(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it, once more if files had to be made anew for it."""
@@ -378,36 +378,22 @@ class LanceStore:
         return await is_found(self._chunks, note)
 
     async def _mend(self) -> None:
-        space = self._vectors
+        space = self._spaces.filled
         await self.close()
         self._set_aside += await set_damaged_aside(self._uri)
         await self._connect()
-        if space is not None:
-            self._vectors = await self._space(space.fingerprint, space.dimensions)
-        self._served = None  # the next question says which
-
-    async def _space(self, fingerprint: str, dimensions: int) -> VectorTable:
-        with guarded():
-            space = await VectorTable.open(self._db, fingerprint, dimensions, self._bounds)
-        await space.digests()
-        return space
+        if space is not None:  # which one is served the next question says
+            self._spaces.fill(await self._spaces.open(space.fingerprint, space.dimensions))
 
     async def _opened(self, fingerprint: str, dimensions: int) -> VectorTable:
-        def there() -> VectorTable | None:
-            spaces = [space for space in (self._vectors, self._served) if space is not None]
-            known = (space for space in spaces if (space.fingerprint, space.dimensions) == (fingerprint, dimensions))
-            return next(known, None)
-
-        if (space := there()) is not None:  # asked before every question: no waiting for a writer
-            return space
+        if (space := self._spaces.there(fingerprint, dimensions)) is not None:
+            return space  # asked before every question: no waiting for a writer
         async with self._alone():
-            if (space := there()) is not None:
-                return space
             try:
-                return await self._space(fingerprint, dimensions)
+                return await self._spaces.open(fingerprint, dimensions)
             except StoreDamaged:
                 await self._mend()
-                return await self._space(fingerprint, dimensions)
+                return await self._spaces.open(fingerprint, dimensions)
 
     async def _look(self) -> Outline:
         if (outline := self._outline) is not None:
@@ -418,7 +404,8 @@ class LanceStore:
             return self._outline
 
     async def _behind(self, outline: Outline) -> Backlog:
-        have = await self._vectors.made() if self._vectors is not None else ()
+        space = self._spaces.filled
+        have = await space.made() if space is not None else ()
         backlog = self._backlog
         if backlog is None or not backlog.is_of(outline, have):
             self._backlog = backlog = await asyncio.to_thread(Backlog, outline, have)
@@ -469,18 +456,13 @@ class LanceStore:
 
     async def _without_orphans(self) -> list[VectorTable]:
         """Every table of vectors, those that no chunk uses deleted."""
-        spaces = await self._vector_tables()
+        spaces = await self._spaces.all()
         async with self._alone():
             used = (await self._look()).owners.keys()
             with guarded():
                 for space in spaces:
                     await space.keep(used)
         return spaces
-
-    async def _vector_tables(self) -> list[VectorTable]:
-        names = [name for name in await table_names(self._db) if name.startswith(PREFIX)]
-        opened = {space.name: space for space in (self._vectors, self._served) if space is not None}
-        return [opened.get(name) or await VectorTable.named(self._db, name, self._bounds) for name in names]
 
 
 def _bare(path: NotePath) -> IndexedNote:

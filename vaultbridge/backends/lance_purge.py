@@ -15,7 +15,7 @@ from typing import Any
 async def rewrite(table: Any, indices: Mapping[str, Any]) -> None:
     """Write every row of a table anew and make its ``indices`` anew; then every older file goes.
 
-    Nobody else may write to it meanwhile. Who reads an older version fails, and asks again (``lance_tables.read``).
+    Nobody else may write to it meanwhile. Who reads an older version fails, and asks again (``lance_tables.latest``).
     """
     first = (await table.schema()).names[0]
     await table.update(updates_sql={first: first})

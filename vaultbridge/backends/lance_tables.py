@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from vaultbridge.backends.lance_library import FTS, BTree
 from vaultbridge.core.errors import DiskFull, StoreDamaged, StoreMismatch, VaultbridgeError
 from vaultbridge.core.notes import Chunk, FileState, IndexedNote, NotePath, Span
+
+T = TypeVar("T")
 
 VERSION = "3"
 """Of the tables' shape: another one on the disk means a rebuild."""
@@ -187,13 +189,18 @@ async def columns(query: Any, *names: str) -> Iterator[tuple[Any, ...]]:
 
 
 async def _table(query: Any) -> Any:
+    return await latest(query.to_arrow)
+
+
+async def latest(read: Callable[[], Awaitable[T]]) -> T:
+    """What ``read`` gives, by a second try where a purge took the version that the first one read."""
     with guarded():
         try:
-            return await query.to_arrow()
+            return await read()
         except (RuntimeError, OSError) as error:
             if "not found" not in str(error).lower():
                 raise
-            return await query.to_arrow()  # a purge took the version that it was asked of
+            return await read()
 
 
 async def append(table: Any, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from vaultbridge.backends.lance_library import BTree, col
 from vaultbridge.backends.lance_memory import Bounds, Seen, VectorMemory
-from vaultbridge.backends.lance_tables import REBUILD, VERSION, VERSION_KEY, columns, guarded, open_table, read
+from vaultbridge.backends.lance_tables import REBUILD, VERSION, VERSION_KEY, columns, latest, open_table, read
 from vaultbridge.backends.multi_vectors import packed, unpacked
 from vaultbridge.core.errors import StoreMismatch
 from vaultbridge.core.search import Embedding, Vector
@@ -27,6 +27,11 @@ GENEROSITY = 4
 SLICE = 5_000
 VECTOR_INDICES: Mapping[str, BTree] = {"digest": BTree()}
 BATCH_ROWS = 4_096
+
+
+def table_name(fingerprint: str) -> str:
+    """The table's: a fingerprint may hold anything; table names may not, and some file systems fold case."""
+    return PREFIX + hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
 
 
 class VectorTable:
@@ -49,9 +54,7 @@ class VectorTable:
 
     @classmethod
     async def open(cls, db: Any, fingerprint: str, dimensions: int, bounds: Bounds) -> VectorTable:
-        """Open or create the table of ``fingerprint``. Raises StoreMismatch if it holds other dimensions."""
-        # Fingerprints may hold anything; table names may not, and some file systems fold case.
-        name = PREFIX + hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
+        """Open or create the table of ``fingerprint``."""
         schema = pa.schema(
             [
                 pa.field("digest", pa.string(), nullable=False),
@@ -62,19 +65,21 @@ class VectorTable:
             ],
             metadata={VERSION_KEY: VERSION, FINGERPRINT_KEY: fingerprint},
         )
-        table = await open_table(db, name, schema, VECTOR_INDICES)
-        vectors = cls(table, await table.schema(), bounds)
-        if vectors.dimensions != dimensions:
-            raise StoreMismatch(
-                f"The index holds vectors of {vectors.dimensions} dimensions, the embedder makes {dimensions}.", REBUILD
-            )
-        return vectors
+        table = await open_table(db, table_name(fingerprint), schema, VECTOR_INDICES)
+        return cls(table, await table.schema(), bounds)
 
     @classmethod
     async def named(cls, db: Any, name: str, bounds: Bounds) -> VectorTable:
         """Open a table that is known to exist."""
-        table = await db.open_table(name)
+        table = await open_table(db, name, None, VECTOR_INDICES)
         return cls(table, await table.schema(), bounds)
+
+    def check(self, dimensions: int) -> None:
+        """Raise StoreMismatch if these are not as many as its vectors have."""
+        if self.dimensions != dimensions:
+            raise StoreMismatch(
+                f"The index holds vectors of {self.dimensions} dimensions, the embedder makes {dimensions}.", REBUILD
+            )
 
     async def digests(self) -> Set[str]:
         """Everything that has a vector here."""
@@ -97,7 +102,7 @@ class VectorTable:
         """The ``limit`` digests that are ``seen`` with the greatest products with ``weights``, above 0, best first."""
         memory = await self._current()
         if memory.postings is None:
-            found = await self._scan_sparse(weights, seen, limit)
+            found = await latest(lambda: self._scan_sparse(weights, seen, limit))
         else:
             found = memory.best(memory.postings.scores(weights, memory.size), seen, limit)
         return {digest: product for digest, product in found.items() if product > 0}
@@ -157,12 +162,14 @@ class VectorTable:
             return memory
         async with self._reading:
             if self._memory is None:
-                memory = VectorMemory(self.dimensions, self._bounds)
-                with guarded():
-                    async for batch in await self._batches():
-                        await asyncio.to_thread(memory.read, batch)
-                self._memory = memory
+                self._memory = await latest(self._read)
             return self._memory
+
+    async def _read(self) -> VectorMemory:
+        memory = VectorMemory(self.dimensions, self._bounds)
+        async for batch in await self._batches():
+            await asyncio.to_thread(memory.read, batch)
+        return memory
 
     @contextmanager
     def _or_read_anew(self) -> Iterator[None]:
@@ -193,13 +200,12 @@ class VectorTable:
 
     async def _scan_sparse(self, weights: Mapping[int, float], seen: Seen, limit: int) -> dict[str, float]:
         found: dict[str, float] = {}
-        with guarded():
-            async for batch in await self._batches():
-                part = VectorMemory(self.dimensions, Bounds())
-                await asyncio.to_thread(part.read, batch)
-                assert part.postings is not None
-                found |= part.best(part.postings.scores(weights, part.size), seen, limit)
-                found = dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:limit])
+        async for batch in await self._batches():
+            part = VectorMemory(self.dimensions, Bounds())
+            await asyncio.to_thread(part.read, batch)
+            assert part.postings is not None
+            found |= part.best(part.postings.scores(weights, part.size), seen, limit)
+            found = dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:limit])
         return found
 
     def _rows(self, vectors: Mapping[str, Embedding]) -> Any:

@@ -18,6 +18,7 @@ _NOISY = (
     "filelock",
     "uvicorn",
     "gguf",
+    "markdown_it",
     "matplotlib",
     "sse_starlette",
 )

@@ -103,7 +103,10 @@ class Server:
 
     def verify(self) -> dict[str, Any]:
         """What the server says of its index and the vault."""
-        document: dict[str, Any] = self._client.post("/vault/verify").raise_for_status().json()
+        response = self._client.post("/vault/verify")
+        if not response.is_success:
+            raise SystemExit(f"The server does not verify its index: {response.text}\n{self.log()}")
+        document: dict[str, Any] = response.json()
         return document
 
     def maintenances(self) -> int:
