@@ -10,6 +10,7 @@ from tests.index.test_backfill import note, running
 from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.backends.fakes.embeddings import FakeEmbeddings
 from vaultbridge.backends.fakes.store import FakeStore
+from vaultbridge.core.errors import NotReady
 from vaultbridge.core.search import EmbedderInfo, Embedding, Lane, Query
 from vaultbridge.engine.succession import Succession
 from vaultbridge.index.backfill import COMMIT_CHUNKS, Backfill
@@ -34,6 +35,38 @@ class Heir(FakeEmbeddings):
         if lane == "document":
             await self.gate.wait()
         return [replace(found, dense=-found.dense[::-1]) for found in await super().embed(texts, lane)]
+
+
+class Leaving(FakeEmbeddings):
+    """Ends while it embeds a question."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def embed(self, texts: Sequence[str], lane: Lane) -> list[Embedding]:
+        """Wait for the end, and fail as a batcher does."""
+        self.asked.set()
+        await self.ended.wait()
+        raise NotReady("The embedder is shutting down.")
+
+
+async def test_a_question_that_the_former_embedder_leaves_behind_is_put_to_the_new_one() -> None:
+    store, former, heir = FakeStore(), Leaving(), FakeEmbeddings()
+    await store.replace([note("a", "one", "two")])
+    async with running(Backfill(store, heir, FakeClock())) as backfill:
+        while (await store.counts()).vectors < 2:
+            await asyncio.sleep(0)
+        backfill.cancel()
+
+    async def farewell() -> None:
+        former.ended.set()
+
+    succession = Succession(former, heir, farewell)
+    asking = asyncio.create_task(Retriever(store, succession).search(Query("two", limit=1, mode="dense")))
+    await former.asked.wait()
+    await succession.complete()
+    assert [hit.chunk.text for hit in (await asking).hits] == ["two"]
 
 
 async def test_questions_go_on_with_the_former_embedder_until_the_new_one_is_done() -> None:

@@ -140,28 +140,38 @@ class Lanes:
             if self._embeddings is None:
                 raise ConfigError("No embedder is chosen.", "Pass --embedder NAME.")
             embeddings = self._embeddings.now()
-            (embedding,) = await self._embed(embeddings, [asked])
-            info = await embeddings.info()
-            if query.mode == "hybrid" and not understands(info.languages, asked):
-                return _Meant()
-            if query.mode == "sparse" and embedding.sparse is None:
-                raise InvalidRequest(
-                    f"{info.name} has no sparse head.", "Choose another mode, or serve bge-m3.", param="mode"
-                )
-            await self._store.serve_vectors(info.fingerprint, info.dimensions)
-            ground = await self._ground(embeddings, info, asked) if weights.ground else embedding.dense * 0
-            direction = Direction.away_from(ground, embedding.dense, weights.ground)
-            rankings: dict[str, Sequence[Scored]] = {}
-            if query.mode != "sparse":
-                rankings["dense"] = await self._store.dense(direction.aim, query.scope, limit)
-            if query.mode != "dense" and embedding.sparse is not None:
-                rankings["sparse"] = await self._store.sparse(embedding.sparse, query.scope, limit)
-            return _Meant(rankings, direction, self._floor(info, asked), embedding.multi)
+            try:
+                return await self._meant_by(embeddings, asked, query, weights, limit)
+            except NotReady:
+                if (heir := self._embeddings.now()) is embeddings:
+                    raise
+                return await self._meant_by(heir, asked, query, weights, limit)  # the former one left meanwhile
         except VaultbridgeError as error:
             if query.mode in ("dense", "sparse"):
                 raise
             log.info("the dense lane is away: %s", error)
             return _Meant(away={"dense": error.code})
+
+    async def _meant_by(
+        self, embeddings: EmbeddingService, asked: str, query: Query, weights: FusionWeights, limit: int
+    ) -> _Meant:
+        (embedding,) = await self._embed(embeddings, [asked])
+        info = await embeddings.info()
+        if query.mode == "hybrid" and not understands(info.languages, asked):
+            return _Meant()
+        if query.mode == "sparse" and embedding.sparse is None:
+            raise InvalidRequest(
+                f"{info.name} has no sparse head.", "Choose another mode, or serve bge-m3.", param="mode"
+            )
+        await self._store.serve_vectors(info.fingerprint, info.dimensions)
+        ground = await self._ground(embeddings, info, asked) if weights.ground else embedding.dense * 0
+        direction = Direction.away_from(ground, embedding.dense, weights.ground)
+        rankings: dict[str, Sequence[Scored]] = {}
+        if query.mode != "sparse":
+            rankings["dense"] = await self._store.dense(direction.aim, query.scope, limit)
+        if query.mode != "dense" and embedding.sparse is not None:
+            rankings["sparse"] = await self._store.sparse(embedding.sparse, query.scope, limit)
+        return _Meant(rankings, direction, self._floor(info, asked), embedding.multi)
 
     def _floor(self, info: EmbedderInfo, text: str) -> Floor:
         return self._floors.of(info, text) if self._floors is not None else Floor(info.floor, info.floor)
