@@ -21,10 +21,10 @@ from tests.index.worlds import World
 from vaultbridge.core.errors import ConfigError, DiskFull, NoteUnreadable
 from vaultbridge.core.notes import FileState, NotePath, NoteUpdate
 from vaultbridge.core.search import Freshness
-from vaultbridge.index.indexer import MOST_PATHS, RETRY_SECONDS
+from vaultbridge.index.indexer import RETRY_SECONDS
 from vaultbridge.index.reading import FIRST_BATCH
 from vaultbridge.index.report import IndexReport
-from vaultbridge.index.settle import CEILING_SECONDS
+from vaultbridge.index.settle import CEILING_SECONDS, STORM_PATHS
 from vaultbridge.vault.files import Vault
 
 
@@ -230,7 +230,7 @@ async def test_an_edit_of_the_same_length_within_one_tick_of_the_clock_is_seen(w
 async def test_a_storm_of_hints_is_one_look_at_everything(world: World) -> None:
     async with world.watching():
         await world.indexer.settled()
-        paths = [world.write(f"{n}.md", f"Note {n}.") for n in range(MOST_PATHS + 10)]
+        paths = [world.write(f"{n}.md", f"Note {n}.") for n in range(STORM_PATHS + 10)]
         world.write("unreported.md", "Found all the same.")
         await world.follow(*paths)
     assert set(await world.notes()) == {*paths, "unreported.md"}

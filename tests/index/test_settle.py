@@ -9,7 +9,14 @@ import pytest
 
 from vaultbridge.backends.fakes.clock import FakeClock
 from vaultbridge.core.ports import Clock
-from vaultbridge.index.settle import CEILING_SECONDS, QUIET_SECONDS, Hints, Settler
+from vaultbridge.index.settle import (
+    CEILING_SECONDS,
+    QUIET_SECONDS,
+    STORM_CEILING_SECONDS,
+    STORM_PATHS,
+    Hints,
+    Settler,
+)
 
 HALF = QUIET_SECONDS / 2
 
@@ -69,7 +76,7 @@ async def test_without_a_hint_there_is_no_batch(clock: FakeClock) -> None:
     task.cancel()
 
 
-async def test_a_storm_is_cut_at_the_ceiling_and_the_rest_is_the_next_batch(clock: FakeClock) -> None:
+async def test_changes_without_end_are_cut_at_the_ceiling_and_the_rest_is_the_next_batch(clock: FakeClock) -> None:
     settler = Settler(clock)
     task = asyncio.create_task(settler.next())
     sent = 0
@@ -83,6 +90,18 @@ async def test_a_storm_is_cut_at_the_ceiling_and_the_rest_is_the_next_batch(cloc
     task = asyncio.create_task(settler.next())
     await clock.advance(CEILING_SECONDS)
     assert first | await batch(task) == {*map(str, range(sent)), "last"}
+
+
+async def test_a_storm_is_waited_for_longer_but_not_for_ever(clock: FakeClock) -> None:
+    settler = Settler(clock)
+    task = asyncio.create_task(settler.next())
+    for path in range(STORM_PATHS + 1):
+        settler.hint(f"{path}")
+    while not task.done():
+        settler.hint("one more")
+        await clock.advance(HALF)
+    assert STORM_CEILING_SECONDS <= clock.monotonic() <= STORM_CEILING_SECONDS + HALF
+    assert len(await batch(task)) == STORM_PATHS + 2
 
 
 async def test_what_comes_between_two_batches_is_not_waited_for_again(clock: FakeClock) -> None:

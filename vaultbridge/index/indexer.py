@@ -20,7 +20,7 @@ from vaultbridge.index.note_status import NoteStatus, note_status
 from vaultbridge.index.reader import MOST_ATTEMPTS, NoteReader, left_out
 from vaultbridge.index.reading import FEW_NOTES, Reading
 from vaultbridge.index.rules import StandingRules
-from vaultbridge.index.settle import QUIET_SECONDS, Hints, Settler
+from vaultbridge.index.settle import QUIET_SECONDS, STORM_PATHS, Hints, Settler
 from vaultbridge.index.sweep import CHECK_SECONDS, Sweep
 from vaultbridge.index.verify import Verification, Verifier
 from vaultbridge.vault.files import Vault
@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 
 COMMITS_BEFORE_MAINTENANCE = 32
 """Unindexed rows are searched by a scan, and each commit leaves files: maintenance folds both in."""
-MOST_PATHS = 256
-"""More hints than this, from git or a sync tool, and a look at everything is the cheaper way."""
 RETRY_SECONDS = 30.0
 """The wait after the first failed reading of a note, doubled by each further one."""
 
@@ -240,7 +238,7 @@ class Indexer:
             if new_rules or (everything and (anew or self._rules.outdated)):
                 await self._enforce()
             paths = {path for path in hinted if not self._rules.reason(path)}
-            if everything or len(paths) > MOST_PATHS or self._look.stands_for_others(paths, self._receipts):
+            if everything or len(paths) > STORM_PATHS or self._look.stands_for_others(paths, self._receipts):
                 self._sweep.done()
                 changes, self._excluded = await asyncio.to_thread(self._look.everywhere, self._receipts)
             else:

@@ -10,6 +10,10 @@ from vaultbridge.core.ports import Clock
 
 QUIET_SECONDS = 0.25
 CEILING_SECONDS = 1.0
+STORM_PATHS = 256
+"""More paths than this come from git or a sync tool."""
+STORM_CEILING_SECONDS = 5.0
+"""The ceiling of a storm: what is read while it is being written is read twice, and takes turns with the writer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,8 @@ class Hints:
 class Settler:
     """Collects hints until the vault is quiet. Hints are never lost: one that comes late is in the next batch."""
 
-    def __init__(self, clock: Clock, quiet: float = QUIET_SECONDS, ceiling: float = CEILING_SECONDS) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._quiet = quiet
-        self._ceiling = ceiling
         self._handing_on = threading.Lock()
         self._heard: list[str | None] = []
         self._paths: set[str] = set()
@@ -53,7 +55,7 @@ class Settler:
         self._arrived.set()
 
     async def next(self, patience: float | None = None) -> Hints | None:
-        """The next batch: the first hint opens it, ``quiet`` seconds without another or the ceiling close it.
+        """The next batch: the first hint opens it, a while without another or the ceiling close it.
 
         None if no hint comes within ``patience`` seconds.
         """
@@ -62,7 +64,8 @@ class Settler:
         first = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
-            wait = min(self._last + self._quiet, first + self._ceiling) - now
+            ceiling = STORM_CEILING_SECONDS if len(self._paths) > STORM_PATHS else CEILING_SECONDS
+            wait = min(self._last + QUIET_SECONDS, first + ceiling) - now
             if wait <= 0:
                 break
             await self._clock.sleep(wait)
