@@ -14,7 +14,7 @@ from vaultbridge.backends.lance_chunks import COLUMNS, ChunkRows
 from vaultbridge.backends.lance_tables import CHUNK_COLUMNS, guarded, read, row_note, source_of
 from vaultbridge.backends.link_graph import LinkGraph
 from vaultbridge.backends.precedence import foremost
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, folded, note_name
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, folded, folded_name
 from vaultbridge.core.search import Scope
 
 
@@ -151,7 +151,7 @@ class Outline:
             notes = [path for path in notes if path.startswith(below)]
         if scope.names:
             parts = tuple(map(folded, scope.names))
-            notes = [path for path in notes if any(part in _name(path) for part in parts)]
+            notes = [path for path in notes if any(part in folded_name(path) for part in parts)]
         if scope.tags:
             tags = tuple(_fold(tag) for tag in scope.tags)
             notes = [path for path in notes if self.receipts[path].within(tags)]
@@ -211,7 +211,3 @@ def _belong(places: Sequence[tuple[int, str]], note: IndexedNote) -> bool:
 def _fold(tag: str) -> str:
     """A tag as Obsidian compares it: case does not count, nor the ``#`` in front."""
     return tag.removeprefix("#").casefold()
-
-
-def _name(path: NotePath) -> str:
-    return folded(note_name(path))

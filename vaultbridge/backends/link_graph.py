@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
-from vaultbridge.core.notes import IndexedNote, NotePath, folded, link_target, note_name
+from vaultbridge.core.notes import IndexedNote, NotePath, folded, folded_name, link_target, note_name
 
 Places = Mapping[str, tuple[NotePath, ...]]
 
@@ -36,9 +36,7 @@ class LinkGraph:
             called[path] = tuple(map(folded, note.aliases))
         new = [(path, links[path], called[path]) for path in fresh]
         return LinkGraph(
-            names=_changed(
-                self.names, *([(note_name(folded(path)), path) for path, _, _ in side] for side in (old, new))
-            ),
+            names=_changed(self.names, *([(folded_name(path), path) for path, _, _ in side] for side in (old, new))),
             aliases=_changed(
                 self.aliases, *([(name, path) for path, _, names in side for name in names] for side in (old, new))
             ),
@@ -69,7 +67,7 @@ class LinkGraph:
 
     def mentioned(self, path: NotePath) -> int:
         """How many notes hold a link to something that is called as ``path`` is: few vaults have a name twice."""
-        return len(self.mentions.get(note_name(folded(path)), ()))
+        return len(self.mentions.get(folded_name(path), ()))
 
     def resolve(self, target: str, source: NotePath) -> NotePath | None:
         """The note that a link in ``source`` leads to; None if there is none.

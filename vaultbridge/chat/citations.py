@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import quote
 
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, folded, link_target, note_name
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, folded, folded_name, link_target, note_name
 from vaultbridge.core.search import Citation, Hit
 from vaultbridge.vault.formats import MARKDOWN, suffix
 from vaultbridge.vault.markdown import parse
@@ -38,7 +38,7 @@ class LinkWriter:
         """For a vault of these notes."""
         names: dict[str, list[NotePath]] = {}
         for path in paths:
-            names.setdefault(folded(note_name(path)), []).append(path)
+            names.setdefault(folded_name(path), []).append(path)
         return cls(names)
 
     def named(self, target: str) -> list[NotePath]:

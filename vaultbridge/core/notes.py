@@ -34,6 +34,11 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
+def folded_name(path: str) -> str:
+    """A note's name as links look it up."""
+    return folded(note_name(path))
+
+
 def day_named(path: NotePath) -> float | None:
     """Noon of the day that a note is named after, as daily notes are, in seconds since 1970."""
     found = _DAY_IN_A_NAME.search(path.rsplit("/", 1)[-1])

@@ -218,6 +218,7 @@ class Indexer:
     def _advance(self) -> None:
         self._advanced.set()
         self._advanced = asyncio.Event()
+        # The first question leaves hardly a note to the second, which costs more: this is asked after every batch.
         hidden = (receipt.reason for receipt in self._receipts.values() if receipt.reason and receipt.left_out)
         self._exclusions = self._excluded + Counter(hidden)
         self._backfill.wake()

@@ -69,10 +69,14 @@ class Invention:
 
     def embeddings(self, count: int, lane: Lane) -> list[Embedding]:
         """Dense and sparse, for texts that say nothing about them."""
+        size = POSTINGS if lane == "document" else QUESTION_POSTINGS
+        return [Embedding(dense, self._weights(size)) for dense in self.directions(count)]
+
+    def directions(self, count: int) -> Vector:
+        """Dense vectors alone, ``(count, dimensions)``."""
         near = self._centres[self._rng.integers(CLUSTERS, size=count)] + SPREAD * self._units(count)
         near /= np.linalg.norm(near, axis=1, keepdims=True)
-        size = POSTINGS if lane == "document" else QUESTION_POSTINGS
-        return [Embedding(dense, self._weights(size)) for dense in near]
+        return near
 
     def _weights(self, size: int) -> dict[int, float]:
         tokens = self._ranks(TOKENS, 2 * size)

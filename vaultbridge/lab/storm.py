@@ -93,8 +93,8 @@ async def in_sync(client: httpx.AsyncClient, wanted: int) -> bool:
     return False
 
 
-async def storm(vault: Path, notes: int, address: str) -> dict[str, Any]:
-    """Stream in the calm and in the storm, and compare."""
+async def storm(written: Path, notes: int, address: str, *, beside: bool) -> dict[str, Any]:
+    """Stream in the calm and while notes are ``written`` there, in the vault or ``beside`` it, and compare."""
     async with httpx.AsyncClient(base_url=address, timeout=PATIENCE_SECONDS, trust_env=False) as client:
         began = time.monotonic()
         while not await in_sync(client, 1):
@@ -111,13 +111,13 @@ async def storm(vault: Path, notes: int, address: str) -> dict[str, Any]:
         # In a process of its own, which does not hold up our listening.
         pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
         await asyncio.get_running_loop().run_in_executor(pool, int)
-        writing = asyncio.get_running_loop().run_in_executor(pool, write, vault, notes, 1)
+        writing = asyncio.get_running_loop().run_in_executor(pool, write, written, notes, 1)
         began = time.monotonic()
         took = 0.0
 
         async def storm_is_over() -> bool:
             nonlocal took
-            over = writing.done() and await in_sync(client, before + 1)
+            over = writing.done() and (beside or await in_sync(client, before + 1))
             took = took or (time.monotonic() - began if over else 0.0)
             return over
 
@@ -149,15 +149,17 @@ def main(
     notes: int = typer.Option(NOTES, help="Notes, all of which change."),
     model: str = typer.Option(MODEL, help="As for `vaultbridge serve`."),
     embedder: str = typer.Option("none", help="As for `vaultbridge serve`."),
+    beside: bool = typer.Option(False, help="Write beside the vault instead: what the writing alone costs."),
 ) -> None:
     """Change everything while an answer streams."""
     with tempfile.TemporaryDirectory(prefix="vaultbridge-storm-", ignore_cleanup_errors=True) as scratch:
-        vault = Path(scratch, "vault")
-        for number in range(_FOLDERS):
-            (vault / f"folder{number}").mkdir(parents=True)
-        write(vault, notes, 0)
+        vault, other = Path(scratch, "vault"), Path(scratch, "beside")
+        for folder in (vault, other):
+            for number in range(_FOLDERS):
+                (folder / f"folder{number}").mkdir(parents=True)
+            write(folder, notes, 0)
         with serving(Path(scratch), ["--model", model, "--embedder", embedder]) as address:
-            figures = asyncio.run(storm(vault, notes, address))
+            figures = asyncio.run(storm(other if beside else vault, notes, address, beside=beside))
     typer.echo(json.dumps(figures, indent=2))
     raise typer.Exit(0 if figures["equal"] and figures["longest_gap_grew_by"] <= 2 else 1)
 

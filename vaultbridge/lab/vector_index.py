@@ -21,12 +21,10 @@ from vaultbridge.backends.lance_library import lancedb
 from vaultbridge.backends.lance_memory import Bounds
 from vaultbridge.backends.lance_vectors import VectorTable
 from vaultbridge.core.search import Embedding, Vector
+from vaultbridge.lab.invented import Invention
 
 HITS = 50
 QUESTIONS = 40
-CLUSTERS = 2_000
-SPREAD = 0.8
-"""Of a vector around its cluster, whose own numbers have a deviation of 1."""
 BATCH = 20_000
 PROBES = (20, 80)
 
@@ -69,24 +67,16 @@ class Asked:
 
 async def measure(folder: str, count: int, dimensions: int) -> dict[str, dict[str, float]]:
     """The figures of each way for so many vectors."""
-    random = np.random.default_rng(1)
-    centres = random.standard_normal((CLUSTERS, dimensions), dtype=np.float32)
-
-    def drawn(number: int) -> Vector:
-        noise = random.standard_normal((number, dimensions), dtype=np.float32)
-        vectors = centres[random.integers(0, CLUSTERS, number)] + SPREAD * noise
-        normal: Vector = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return normal
-
+    invention = Invention(dimensions, 1)
     db = await lancedb.connect_async(folder)
     on_disk = await VectorTable.open(db, "made up", dimensions, Bounds(dense=0, sparse=0))
     for first in range(0, count, BATCH):
-        batch = drawn(min(BATCH, count - first))
+        batch = invention.directions(min(BATCH, count - first))
         await on_disk.add({f"{first + row:032x}": Embedding(vector) for row, vector in enumerate(batch)})
     await on_disk.table.optimize()
     in_memory = await VectorTable.named(db, on_disk.name, Bounds(dense=1 << 40, sparse=1 << 40))
     await in_memory.digests()
-    asked = Asked([*drawn(QUESTIONS)])
+    asked = Asked([*invention.directions(QUESTIONS)])
     await asked.by("scan", lambda question: on_disk.nearest(question, Everything(), HITS))
     await asked.by("memory", lambda question: in_memory.nearest(question, Everything(), HITS))
     for kind in ("IvfFlat", "IvfSq"):

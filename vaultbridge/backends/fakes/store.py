@@ -16,7 +16,7 @@ from vaultbridge.backends.multi_vectors import packed, unpacked
 from vaultbridge.backends.precedence import foremost
 from vaultbridge.backends.words import Words
 from vaultbridge.core.errors import StoreMismatch
-from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, Row, folded, note_name
+from vaultbridge.core.notes import Chunk, IndexedNote, NotePath, NoteUpdate, Row, folded, folded_name
 from vaultbridge.core.search import Embedding, Scope, Scored, Storage, StoreCounts, Vector
 
 # A run of letters, digits and underscores; Chinese, Japanese and Korean a character at a time.
@@ -226,7 +226,7 @@ class FakeStore:
     def _visible(self, path: NotePath, scope: Scope) -> bool:
         note = self._notes[path]
         written = note.state.written
-        title = folded(note_name(path))
+        title = folded_name(path)
         parents = {""} | {path[:at] for at, character in enumerate(path) if character == "/"}
         tags: set[str] = set()
         for tag in note.tags:
